@@ -1,0 +1,89 @@
+"""The identity network F of Eq. 8 and 9, and the aligned crop it looks at."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganfit_nb.assets import asset_path
+from ganfit_nb.networks.dlib_resnet import CROP_SIZE, DlibResNet
+from ganfit_nb.warp import fit_similarity, resample
+
+# dlib's fixed template: where the mean face's nose (27..35), eyes (36..47), upper lip (48..54) and inner lips (60..64)
+# lie in its 150 px crop. dlib aligns by these iBUG points alone: brows, jaw and lower lip move too much.
+TEMPLATE_INDICES = [*range(27, 55), *range(60, 65)]
+TEMPLATE = torch.tensor([
+    [74.01, 45.34], [74.01, 55.70], [74.01, 65.98], [74.01, 76.56], [61.69, 83.73], [67.60, 85.93], [74.01, 87.81],
+    [80.42, 85.93], [86.34, 83.73], [37.17, 46.64], [43.71, 42.88], [51.58, 42.99], [58.46, 48.17], [51.09, 49.51],
+    [43.27, 49.41], [89.56, 48.17], [96.44, 42.99], [104.31, 42.88], [110.85, 46.64], [104.75, 49.41], [96.93, 49.51],
+    [50.41, 103.02], [59.10, 99.54], [67.89, 97.74], [74.01, 99.26], [80.14, 97.74], [88.93, 99.54], [97.61, 103.02],
+    [54.04, 103.48], [67.81, 102.87], [74.01, 103.53], [80.22, 102.87], [93.99, 103.48],
+])  # fmt: skip
+
+
+# The activations of the content loss (Eq. 9), as stages of the network: "still robust to pixel-level deformations and
+# not too abstract to miss some details". Of the photos below, different people are 1.13, 1.05, 1.01, 1.15, 1.47, 1.80
+# times as far apart as photos of one person, from the stem (32×35×35) to stage 5 (256×2×2): up to stage 2 pose and
+# light outweigh the person; stage 5 is what the embedding averages, so Eq. 8 has it already.
+CONTENT_STAGES = (3, 4)  # 128×8×8 and 256×4×4
+
+# What `benchmarks/identity_statistics.py` measured: means over 3 pairs of one person (three photos of one man in other
+# poses and expressions) and 12 pairs of different people (four persons). Few, but dlib's threshold agrees: its
+# Euclidean 0.6 is a cosine distance of 0.09 at the embeddings' norm of 1.4.
+SAME_PERSON = 0.036  # cosine distance (Eq. 8), 0.029 to 0.044
+DIFFERENT_PEOPLE = 0.177  # 0.115 to 0.203
+SAME_PERSON_CONTENT = 0.0138  # Eq. 9 over CONTENT_STAGES
+DIFFERENT_PEOPLE_CONTENT = 0.0177
+
+
+@dataclass(frozen=True)
+class IdentityFeatures:
+    """The embedding F^n, and the intermediate activations F^j that the content loss compares."""
+
+    embedding: Float[Tensor, "N 128"]
+    activations: tuple[Float[Tensor, "N _ _ _"], ...]
+
+
+@dataclass(frozen=True)
+class IdentityNetwork:
+    """A frozen recogniser, differentiable down to the pixels, and the distances that say what its numbers mean.
+
+    same_person, different_people: typical cosine distance (Eq. 8) between photos of one person, of two.
+    same_person_content, different_people_content: the same of Eq. 9's sum over `IdentityFeatures.activations`.
+    """
+
+    network: DlibResNet
+    same_person: float = SAME_PERSON
+    different_people: float = DIFFERENT_PEOPLE
+    same_person_content: float = SAME_PERSON_CONTENT
+    different_people_content: float = DIFFERENT_PEOPLE_CONTENT
+
+    @staticmethod
+    @cache
+    def default() -> IdentityNetwork:
+        """The shipped network, loaded once."""
+        return IdentityNetwork(DlibResNet.load(asset_path("dlib_resnet.safetensors")))
+
+    def to(self, device: torch.device | str) -> IdentityNetwork:
+        """The same network on another device; this one stays where it is."""
+        return replace(self, network=copy.deepcopy(self.network).to(device))
+
+    def features(self, crops: Float[Tensor, "N 3 150 150"]) -> IdentityFeatures:
+        """The features of aligned crops, RGB in [0, 1]."""
+        embedding, activations = self.network(crops)
+        return IdentityFeatures(embedding, tuple(activations[stage] for stage in CONTENT_STAGES))
+
+
+def aligned_crop(image: Float[Tensor, "3 H W"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 150 150"]:
+    """The face as the network was trained to see it, as `dlib.get_face_chip(image, landmarks, 150, 0.25)`.
+
+    Differentiable in the image and in the landmarks (iBUG order, px), which move with the rendered face: aligned, a face
+    looks the same wherever the camera puts it, and only then does the gradient know.
+    """
+    transform = fit_similarity(TEMPLATE, landmarks.cpu()[TEMPLATE_INDICES])
+    return resample(image[None], transform, CROP_SIZE, "zeros")[0]

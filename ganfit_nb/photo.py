@@ -1,0 +1,181 @@
+"""A portrait, ready to be fitted: decoded, its face found, aligned to the fixed template."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ganfit_nb.assets import asset_path
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.image_file import read_image
+from ganfit_nb.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector
+from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
+
+SIDE_MM = 280.0  # the aligned image's side at the face: head, hair and some neck
+ORIGIN = (0.5, 0.52)  # where the template's centroid lies in it, as fractions of the side
+SMALL_FACE = 60.0  # px between the outer eye corners; below it a note warns
+EYES = (36, 45)  # outer corners in the 68
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo and its face.
+
+    image: the aligned photo, RGB in [0, 1]. landmarks: 68 in iBUG order, px of `image`; dense: MediaPipe's 478, if the
+    detector has them. original: the decoded photo. to_original: affine map from px of `image` to px of `original`.
+    """
+
+    image: Float[Tensor, "size size 3"]
+    landmarks: Float[Tensor, "68 2"]
+    dense: Float[Tensor, "478 3"] | None
+    original: UInt8[Tensor, "H0 W0 3"]
+    to_original: Float[Tensor, "2 3"]
+    source: str
+    faces_found: int
+    notes: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: str | Path, detector: LandmarkDetector | None = None, size: int = 512) -> Photo:
+        """Reads a file. GanfitError when it is no usable image or shows no face."""
+        original, notes = read_image(Path(path))
+        return cls._align(original, detector, size, str(path), notes)
+
+    @classmethod
+    def from_image(
+        cls,
+        image: Float[Tensor, "H W 3"] | UInt8[Tensor, "H W 3"],
+        detector: LandmarkDetector | None = None,
+        size: int = 512,
+        source: str = "image",
+    ) -> Photo:
+        """From RGB, uint8 or float in [0, 1]: a rendering, a video frame. GanfitError when it shows no face."""
+        if image.is_floating_point():
+            image = image.detach().mul(255).round().clamp(0, 255).to(torch.uint8)
+        return cls._align(image.cpu(), detector, size, source, ())
+
+    @classmethod
+    def _align(
+        cls,
+        original: UInt8[Tensor, "H W 3"],
+        detector: LandmarkDetector | None,
+        size: int,
+        source: str,
+        notes: tuple[str, ...],
+    ) -> Photo:
+        faces = (detector or default_detector())(original.float() / 255)
+        if not faces:
+            raise GanfitError(f"No face was found in {source}; use a photo in which a face is clearly visible.")
+        face = faces[0]
+        transform = alignment(face, size)
+        to_aligned = inverse(transform)
+        dense = None
+        if face.dense is not None:
+            xy = transform_points(to_aligned, face.dense[:, :2])
+            dense = torch.cat([xy, face.dense[:, 2:] / scale_of(transform)], 1)
+        return cls(
+            image=_aligned_image(original, transform, size),
+            landmarks=transform_points(to_aligned, face.landmarks),
+            dense=dense,
+            original=original,
+            to_original=transform.float(),
+            source=source,
+            faces_found=len(faces),
+            notes=(*notes, *_face_notes(faces)),
+        )
+
+    @property
+    def size(self) -> int:
+        """The side of the aligned image, px."""
+        return len(self.image)
+
+    @cached_property
+    def inside(self) -> Float[Tensor, "size size"]:
+        """1 where the aligned image shows the photo, 0 where its edge was replicated."""
+        ones = torch.ones(1, 1, *self.original.shape[:2])
+        return (resample(ones, self.to_original, self.size, "zeros")[0, 0] > 0.5).float()
+
+    def to(self, device: torch.device | str) -> Photo:
+        """The photo with what a fit compares on another device."""
+        dense = None if self.dense is None else self.dense.to(device)
+        return replace(self, image=self.image.to(device), landmarks=self.landmarks.to(device), dense=dense)
+
+    def at(self, size: int) -> Photo:
+        """The same photo aligned at another size, resampled from the original."""
+        factor = size / self.size
+        transform = self.to_original / torch.tensor([factor, factor, 1])
+        return Photo(
+            image=_aligned_image(self.original, transform, size),
+            landmarks=self.landmarks * factor,
+            dense=None if self.dense is None else self.dense * factor,
+            original=self.original,
+            to_original=transform,
+            source=self.source,
+            faces_found=self.faces_found,
+            notes=self.notes,
+        )
+
+
+@cache
+def default_detector() -> LandmarkDetector:
+    """The shared MediaPipe detector."""
+    return MediaPipeDetector()
+
+
+@cache
+def canonical_points() -> Float[Tensor, "468 3"]:
+    """MediaPipe's canonical face mesh, mm: the fixed 3D template."""
+    return load_file(asset_path("canonical_face_mesh.safetensors"))["vertices"]
+
+
+def affine_camera(template: Float[Tensor, "N 3"], points: Float[Tensor, "N 2"]) -> Float[Tensor, "2 4"]:
+    """The affine camera that projects the template (mm) closest to the points (px), in least squares."""
+    homogeneous = torch.cat([template, torch.ones(len(template), 1)], 1).double()
+    return torch.linalg.lstsq(homogeneous, points.double(), driver="gelsd").solution.T
+
+
+def roll_of(camera: Float[Tensor, "2 4"]) -> float:
+    """The angle (rad, clockwise in the image) between the image's up and the projected up-axis of the template."""
+    return math.atan2(float(camera[0, 1]), -float(camera[1, 1]))
+
+
+def alignment(face: DetectedFace, size: int) -> Float[Tensor, "2 3"]:
+    """The transform from the aligned image to the photo: no roll, fixed scale (SIDE_MM), fixed place (ORIGIN).
+
+    The roll has to go because our look-at camera has none; translation and scale go so that every fit starts alike.
+    """
+    if face.dense is None:
+        template, points = canonical_points()[IBUG_68], face.landmarks
+    else:
+        template, points = canonical_points(), face.dense[:468, :2]
+    camera = affine_camera(template, points)
+    px_per_mm = torch.linalg.svdvals(camera[:, :3]).log().mean().exp()  # equal for an orthographic camera
+    side = SIDE_MM * float(px_per_mm)
+    roll = roll_of(camera)
+    x, y = (camera[:, :3] @ canonical_points().mean(0).double() + camera[:, 3]).tolist()
+    dx, dy = (0.5 - ORIGIN[0]) * side, (0.5 - ORIGIN[1]) * side
+    centre = (x + math.cos(roll) * dx - math.sin(roll) * dy, y + math.sin(roll) * dx + math.cos(roll) * dy)
+    return square(centre, side, roll, size)
+
+
+def _aligned_image(original: UInt8[Tensor, "H W 3"], transform: Float[Tensor, "2 3"], size: int) -> Tensor:
+    batch = original.permute(2, 0, 1)[None].float() / 255
+    return resample(batch, transform, size)[0].permute(1, 2, 0).contiguous()
+
+
+def _face_notes(faces: list[DetectedFace]) -> tuple[str, ...]:
+    notes = []
+    if len(faces) > 1:
+        notes.append(f"{len(faces)} faces were found; the largest is used.")
+    eyes = float((faces[0].landmarks[EYES[1]] - faces[0].landmarks[EYES[0]]).norm())
+    if eyes < SMALL_FACE:
+        notes.append(
+            f"The face is small ({eyes:.0f} pixels between the outer corners of the eyes): expect little detail."
+        )
+    return tuple(notes)
