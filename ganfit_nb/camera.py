@@ -1,0 +1,65 @@
+"""The look-at pinhole camera of Sec. 3.2: p_c = [eye (3), target (3), focal length]."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganfit_nb.errors import GanfitError
+
+CROP_SIDE = 280.0  # mm at the face that the side of a Photo's aligned crop covers
+ORIGIN_ROW = 0.52  # of the side: where that crop puts the origin of model space
+NEAR = 1.0  # mm; what is closer to the eye than this, or behind it, has no meaningful projection
+
+
+def eye(p_c: Float[Tensor, " 7"]) -> Float[Tensor, " 3"]:
+    """The camera's position [x_c, y_c, z_c], mm in model space."""
+    return p_c[:3]
+
+
+def frontal_camera(distance: float = 1000.0) -> Float[Tensor, " 7"]:
+    """A camera straight in front of the face, `distance` mm away, that agrees with Photo's template.
+
+    Its picture covers 280 mm at the origin, which gives the focal length f = 2 distance / 280, and shows the origin
+    at (0.5, 0.52) of the side.
+    """
+    return orbit_camera(0.0, 0.0, distance)
+
+
+def orbit_camera(yaw: float, pitch: float, distance: float = 1000.0) -> Float[Tensor, " 7"]:
+    """The frontal camera turned about its target: yaw to the subject's left, pitch upwards, in radians."""
+    above = CROP_SIDE * (ORIGIN_ROW - 0.5)  # the target is above the origin, so the origin lies below the centre
+    side, up, front = math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)
+    position = [distance * side, above + distance * up, distance * front]
+    return torch.tensor([*position, 0.0, above, 0.0, 2.0 * distance / CROP_SIDE])
+
+
+def camera_axes(p_c: Float[Tensor, " 7"]) -> Float[Tensor, "3 3"]:
+    """Rows: unit vectors to the right, up and forward, in model space; +y is up, so there is no roll.
+
+    GanfitError where these are undefined: eye and target coincide, the view is along ±y, or a number is not finite.
+    """
+    forward = p_c[3:6] - p_c[:3]
+    right = torch.stack([-forward[2], torch.zeros_like(forward[0]), forward[0]])  # forward × (0, 1, 0)
+    if not bool(right.norm() > 1e-6 * forward.norm()):  # also true for NaN
+        raise GanfitError(
+            "The camera has no direction: its eye and target must be finite, apart, and not straight above each other."
+        )
+    forward = forward / forward.norm()
+    right = right / right.norm()
+    return torch.stack([right, torch.linalg.cross(right, forward), forward])
+
+
+def project(points: Float[Tensor, "*n 3"], p_c: Float[Tensor, " 7"], size: int) -> Float[Tensor, "*n 3"]:
+    """Model space (mm) to the screen: [x px, y px, depth mm], differentiable in both arguments.
+
+    x_px = size/2 (1 + f x/depth) and y_px = size/2 (1 - f y/depth) in camera coordinates, f in half image sides.
+    Depth is measured along the view, positive in front of the eye. Points nearer than NEAR keep their true depth but
+    get the pixel they would have at NEAR, a finite number to be ignored.
+    """
+    x, y, depth = ((points - eye(p_c)) @ camera_axes(p_c).T).unbind(-1)
+    scale = 0.5 * size * p_c[6] / depth.clamp(min=NEAR)
+    return torch.stack([0.5 * size + scale * x, 0.5 * size - scale * y, depth], dim=-1)

@@ -1,0 +1,41 @@
+"""Which face does every pixel show, and where on it: chooses the rasteriser for the device."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ganfit_nb.renderer import rasterizer_torch
+from ganfit_nb.renderer.fragments import Fragments
+
+try:
+    from numba import config
+
+    from ganfit_nb.renderer import rasterizer_numba
+
+    _COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # interpreted, the kernels take minutes
+except ImportError:  # numba follows new Python versions with some delay
+    _COMPILED = False
+
+
+def backend(device: torch.device) -> ModuleType:
+    """The module whose pix_to_face, barycentric, interpolate, vertex_normals, sample_uv and phong serve `device`."""
+    return rasterizer_numba if _COMPILED and device.type == "cpu" else rasterizer_torch
+
+
+def rasterize(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: int) -> Fragments:
+    """Fragments of a size × size picture of vertices on the screen (as `camera.project` gives them).
+
+    Faces are seen from both sides; those with a vertex nearer than `camera.NEAR` or behind the eye are skipped.
+    Barycentric coordinates and depth are differentiable in `screen`; which face a pixel shows is not, so outlines
+    get their gradient from `antialias`.
+    """
+    rasterizer = backend(screen.device)
+    pix_to_face = rasterizer.pix_to_face(screen, faces, size)
+    pixels = (pix_to_face.view(-1) >= 0).nonzero().flatten()
+    corners = faces.index_select(0, pix_to_face.view(-1).index_select(0, pixels))
+    bary, depth = rasterizer.barycentric(screen, corners, pixels, size)
+    return Fragments(pix_to_face, pixels, corners, bary, depth)

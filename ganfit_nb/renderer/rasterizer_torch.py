@@ -1,0 +1,102 @@
+"""The rasteriser in plain torch: for other devices, where numba is missing, and as the oracle of the compiled one."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ganfit_nb.camera import NEAR
+from ganfit_nb.lighting import phong
+from ganfit_nb.renderer.normals import vertex_normals
+from ganfit_nb.texture import sample_uv
+
+__all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "vertex_normals"]
+
+CANDIDATES = 1_000_000  # pairs of face and pixel tested at a time: about 100 MB
+EMPTY = torch.iinfo(torch.int64).max
+
+
+@torch.no_grad()
+def pix_to_face(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: int) -> Int[Tensor, "H W"]:
+    """The nearest face at every pixel centre, -1 for none; not differentiable. Faces nearer than NEAR are skipped.
+
+    Every face is tested on the pixel centres in its box. Depth (float32, positive, so its bits sort) and face index
+    go into one int64, so that the smallest at a pixel is the nearest face, the first in the list among equals.
+    """
+    x, y, z = screen.double()[faces].unbind(-1)  # (F, 3) each
+    left, right = (x.amin(1) - 0.5).ceil().clamp(min=0), (x.amax(1) - 0.5).floor().clamp(max=size - 1)
+    top, bottom = (y.amin(1) - 0.5).ceil().clamp(min=0), (y.amax(1) - 0.5).floor().clamp(max=size - 1)
+    edges, plane, area = _edge_functions(x, y, z)
+    drawn = (area != 0) & (z.amin(1) > NEAR) & (left <= right) & (top <= bottom)
+    kept = drawn.nonzero().flatten()
+    edges, plane, left, top = edges[kept], plane[kept], left[kept].long(), top[kept].long()
+    width, height = right[kept].long() - left + 1, bottom[kept].long() - top + 1
+
+    nearest = screen.new_full((size * size,), EMPTY, dtype=torch.int64)
+    ends = (width * height).cumsum(0)
+    first = 0
+    while first < len(kept):
+        done = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(torch.searchsorted(ends, done + CANDIDATES, right=True)))
+        count = (width * height)[first:last]
+        i = torch.repeat_interleave(torch.arange(first, last, device=faces.device), count)
+        offset = torch.arange(done, done + len(i), device=faces.device) - (ends - width * height)[i]
+        column, row = left[i] + offset % width[i], top[i] + offset // width[i]
+        px, py = (column + 0.5).double(), (row + 0.5).double()
+        inside = _inside(edges[i], px[:, None], py[:, None])
+        i, column, row, px, py = i[inside], column[inside], row[inside], px[inside], py[inside]
+        depth = (1 / ((plane[i, 0] * px + plane[i, 1] * py) + plane[i, 2])).float()
+        key = (depth.view(torch.int32).long() << 32) | kept[i]
+        nearest.scatter_reduce_(0, row * size + column, key, "amin")
+        first = last
+    return torch.where(nearest == EMPTY, -1, nearest & 0xFFFFFFFF).view(size, size)
+
+
+def barycentric(
+    screen: Float[Tensor, "V 3"], corners: Int[Tensor, "N 3"], pixels: Int[Tensor, " N"], width: int
+) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
+    """Perspective-correct barycentric coordinates and depth of the pixels' centres on the triangles `corners`."""
+    triangle = screen.index_select(0, corners.reshape(-1)).view(-1, 3, 3)
+    centre = torch.stack([pixels % width, pixels // width], 1)[:, None] + 0.5
+    x, y = (triangle[..., :2] - centre).unbind(-1)
+    z = triangle[..., 2]
+    q = (x.roll(-1, 1) * y.roll(-2, 1) - y.roll(-1, 1) * x.roll(-2, 1)) / z
+    bary = q / q.sum(1, keepdim=True)
+    return bary, (bary * z).sum(1)
+
+
+def interpolate(
+    attributes: Float[Tensor, "V C"], corners: Int[Tensor, "N 3"], bary: Float[Tensor, "N 3"]
+) -> Float[Tensor, "N C"]:
+    """Attributes of vertices at points on triangles."""
+    at_corners = attributes.index_select(0, corners.reshape(-1)).view(*corners.shape, -1)
+    return (at_corners * bary[..., None]).sum(1)
+
+
+def _edge_functions(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(F, 3, 3) edge functions a·px + b·py + c, positive inside; (F, 3) plane of 1/depth; (F,) twice the area.
+
+    Written out as in the compiled kernel, operation by operation, so that both round alike.
+    """
+    (x0, x1, x2), (y0, y1, y2), (z0, z1, z2) = x.unbind(1), y.unbind(1), z.unbind(1)
+    edges = torch.stack(
+        [
+            torch.stack([y1 - y2, x2 - x1, x1 * y2 - y1 * x2], 1),
+            torch.stack([y2 - y0, x0 - x2, x2 * y0 - y2 * x0], 1),
+            torch.stack([y0 - y1, x1 - x0, x0 * y1 - y0 * x1], 1),
+        ],
+        1,
+    )
+    area = edges[:, 0, 2] + edges[:, 1, 2] + edges[:, 2, 2]
+    edges = torch.where((area < 0)[:, None, None], -edges, edges)
+    area = area.abs()
+    plane = (edges[:, 0] / z0[:, None] + edges[:, 1] / z1[:, None] + edges[:, 2] / z2[:, None]) / area[:, None]
+    return edges, plane, area
+
+
+def _inside(edges: Tensor, px: Tensor, py: Tensor) -> Tensor:
+    """Whether pixel centres (M, 1) lie in their triangles; one on an edge belongs to one face by the top-left rule."""
+    a, b, c = edges.unbind(-1)
+    e = (a * px + b * py) + c
+    return ((e > 0) | ((e == 0) & ((a > 0) | ((a == 0) & (b > 0))))).all(1)
