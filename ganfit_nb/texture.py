@@ -1,0 +1,90 @@
+"""Texture models: from latent parameters p_t to an albedo UV map (Eq. 1 and the interface of Eq. 5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ganfit_nb.assets import asset_path
+from ganfit_nb.errors import GanfitError
+
+# Y'CbCr of ITU-R BT.601 without offsets: rows give R, G, B from luma and the two colour differences.
+RGB_FROM_YCC = torch.tensor([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]])
+
+
+@runtime_checkable
+class TextureModel(Protocol):
+    """What the fitting needs of a texture prior."""
+
+    dim: int
+
+    def __call__(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H W 3"]:
+        """The albedo map of p_t ~ N(0, I)."""
+        ...
+
+
+class PcaTexture(nn.Module):
+    """Linear texture model of Eq. 1, T(p_t) = m_t + U_t p_t, with p_t in standard deviations of each mode.
+
+    The mean has full resolution and colour. A mode is stored as luma at half the side and two colour differences at an
+    eighth of it: skin's colour varies slowly, its detail is in the luma. Values are clamped to [0, 1].
+    """
+
+    mean: Tensor
+    luma: Tensor
+    chroma: Tensor
+
+    def __init__(
+        self, mean: Float[Tensor, "H H 3"], luma: Float[Tensor, "t h h"], chroma: Float[Tensor, "t 2 c c"]
+    ) -> None:
+        super().__init__()
+        self.dim = luma.shape[0]
+        self.register_buffer("mean", mean)
+        self.register_buffer("luma", luma)
+        self.register_buffer("chroma", chroma)
+
+    def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H H 3"]:
+        """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
+        if p_t.shape != (self.dim,):
+            raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
+        size = self.mean.shape[0]
+        luma = _enlarge((p_t @ self.luma.flatten(1)).view(1, 1, *self.luma.shape[1:]), size)
+        chroma = _enlarge((p_t @ self.chroma.flatten(1)).view(1, *self.chroma.shape[1:]), size)
+        ycc = torch.cat([luma, chroma], dim=1)[0].permute(1, 2, 0)
+        return (self.mean + ycc @ RGB_FROM_YCC.to(ycc).T).clamp(0.0, 1.0)
+
+    @classmethod
+    def load(cls, path: Path | str) -> PcaTexture:
+        """Reads a file written by `ganfit_nb.training.pca_texture`; GanfitError when it is something else."""
+        try:
+            stored = load_file(Path(path))
+            luma = stored["luma"].float() * stored["luma_scale"][:, None, None]
+            chroma = stored["chroma"].float() * stored["chroma_scale"][:, None, None, None]
+            return cls(stored["mean"].float() / 255.0, luma, chroma)
+        except (OSError, SafetensorError, KeyError) as error:
+            raise GanfitError(f"{path} holds no PCA texture; build one with ganfit_nb.training.pca_texture.") from error
+
+    @classmethod
+    def default(cls) -> PcaTexture:
+        """The model that ships with the package."""
+        return cls.load(asset_path("texture_pca.safetensors"))
+
+
+def _enlarge(field: Float[Tensor, "1 C h h"], size: int) -> Float[Tensor, "1 C H H"]:
+    return F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def sample_uv(texture: Float[Tensor, "H W 3"], uv: Float[Tensor, "V 2"]) -> Float[Tensor, "V 3"]:
+    """Bilinear texture values at UV points (u right, v down, texel (r, c) centred at ((c+.5)/W, (r+.5)/H))."""
+    grid = (2.0 * uv - 1.0)[None, None]
+    sampled = F.grid_sample(
+        texture.permute(2, 0, 1)[None], grid.to(texture), padding_mode="border", align_corners=False
+    )
+    return sampled[0, :, 0].T

@@ -1,0 +1,116 @@
+"""The PCA texture model: Eq. 1, its coefficients, its gradient, its file, and what it reconstructs."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.texture import PcaTexture, sample_uv
+from ganfit_nb.training.pca_texture import build_pca, face_weight, project, reduce_maps
+from ganfit_nb.training.uv_corpus import UvCorpus
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def corpus() -> UvCorpus:
+    return UvCorpus.build(SIZE)
+
+
+@pytest.fixture(scope="module")
+def maps(corpus: UvCorpus) -> np.ndarray:
+    return np.stack([corpus[k] for k in range(140)])
+
+
+@pytest.fixture(scope="module")
+def model(corpus: UvCorpus, maps: np.ndarray, tmp_path_factory) -> PcaTexture:
+    path = tmp_path_factory.mktemp("pca") / "texture.safetensors"
+    build_pca(maps[:120], 60, face_weight(corpus.face), maps[:120]).save(path)
+    return PcaTexture.load(path)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> PcaTexture:
+    return PcaTexture.default()
+
+
+def test_coefficients_are_standard_deviations(corpus: UvCorpus, maps: np.ndarray, model: PcaTexture) -> None:
+    weight = face_weight(corpus.face)
+    images = torch.from_numpy(maps[:120]).float() / 255.0
+    coefficients = torch.stack([project(model, image, weight) for image in images])[:, :30]
+    assert torch.allclose(coefficients.mean(dim=0), torch.zeros(30), atol=0.05)
+    assert torch.allclose(coefficients.std(dim=0), torch.ones(30), atol=0.05)
+    correlation = torch.corrcoef(coefficients.T) - torch.eye(30)
+    assert correlation.abs().max() < 0.05
+
+
+def test_held_out_maps_are_reconstructed_far_better_than_by_the_mean(
+    corpus: UvCorpus, maps: np.ndarray, model: PcaTexture
+) -> None:
+    weight = face_weight(corpus.face)
+    error, spread = 0.0, 0.0
+    for image in torch.from_numpy(maps[120:]).float() / 255.0:
+        fitted = model(project(model, image, weight))
+        error += float(((fitted - image).square().sum(dim=2) * weight).sum())
+        spread += float(((model.mean - image).square().sum(dim=2) * weight).sum())
+    assert error < 0.1 * spread
+
+
+def test_projection_inverts_the_model(corpus: UvCorpus, model: PcaTexture) -> None:
+    p_t = 0.1 * torch.randn(model.dim, generator=torch.Generator().manual_seed(0))
+    luma, chroma = reduce_maps(torch.zeros(1, SIZE, SIZE, 3), SIZE)
+    assert luma.shape[1:] == model.luma.shape[1:]
+    assert chroma.shape[1:] == model.chroma.shape[1:]
+    found = project(model, model(p_t), face_weight(corpus.face))
+    assert (found - p_t)[:10].norm() < 0.2 * p_t[:10].norm()
+
+
+def test_gradient_agrees_with_finite_differences(model: PcaTexture) -> None:
+    double = PcaTexture(model.mean.double(), model.luma.double(), model.chroma.double())
+    generator = torch.Generator().manual_seed(1)
+    p_t = (0.1 * torch.randn(model.dim, generator=generator, dtype=torch.float64)).requires_grad_(True)
+    target = torch.rand(SIZE, SIZE, 3, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda p: (double(p) * target).sum(), p_t, eps=1e-6, atol=1e-5)
+
+
+def test_zero_is_the_mean_and_the_map_is_linear(model: PcaTexture) -> None:
+    zero = torch.zeros(model.dim)
+    assert torch.equal(model(zero), model.mean.clamp(0, 1))
+    step = zero.clone()
+    step[2] = 0.05
+    inside = (model.mean > 0.1) & (model.mean < 0.9)
+    assert torch.allclose((model(2 * step) - model.mean)[inside], 2 * (model(step) - model.mean)[inside], atol=1e-5)
+
+
+def test_more_modes_than_maps_is_refused(corpus: UvCorpus, maps: np.ndarray) -> None:
+    with pytest.raises(GanfitError, match="larger corpus"):
+        build_pca(maps[:10], 10, face_weight(corpus.face), maps[:1])
+
+
+def test_wrong_length_and_wrong_file_are_refused(model: PcaTexture, tmp_path) -> None:
+    with pytest.raises(GanfitError, match="60 coefficients"):
+        model(torch.zeros(3))
+    with pytest.raises(GanfitError, match="no PCA texture"):
+        PcaTexture.load(tmp_path / "none.safetensors")
+
+
+def test_shipped_model_draws_people(shipped: PcaTexture) -> None:
+    """Random maps stay in range, differ in tone, are brown to pink (R > G > B on the cheek) and keep dark pupils."""
+    assert shipped.mean.shape == (512, 512, 3)
+    assert shipped.dim >= 150
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.stack([shipped(torch.randn(shipped.dim, generator=generator)) for _ in range(24)])
+    assert draws.min() >= 0.0
+    assert draws.max() <= 1.0
+    cheeks = draws[:, 280:310, 330:360].mean(dim=(1, 2))
+    assert (cheeks[:, 0] > cheeks[:, 1]).float().mean() > 0.9
+    assert (cheeks[:, 1] > cheeks[:, 2]).float().mean() > 0.9
+    assert cheeks.mean(dim=1).std() > 0.08
+
+
+def test_sample_uv_reads_texel_centres_and_blends_between() -> None:
+    texture = torch.rand(4, 8, 3, generator=torch.Generator().manual_seed(0))
+    centres = torch.tensor([[0.5 / 8, 0.5 / 4], [7.5 / 8, 3.5 / 4], [3.5 / 8, 1.5 / 4]])
+    assert torch.allclose(sample_uv(texture, centres), torch.stack([texture[0, 0], texture[3, 7], texture[1, 3]]))
+    middle = sample_uv(texture, torch.tensor([[4.0 / 8, 1.5 / 4]]))[0]
+    assert torch.allclose(middle, 0.5 * (texture[1, 3] + texture[1, 4]), atol=1e-6)
