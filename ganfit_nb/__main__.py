@@ -1,0 +1,7 @@
+"""`python -m ganfit_nb` is the `ganfit` command."""
+
+import sys
+
+from ganfit_nb.cli import main
+
+sys.exit(main())

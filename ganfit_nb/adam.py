@@ -1,0 +1,48 @@
+"""Adam (Kingma and Ba 2015, Algorithm 1) as a pure function: its state is plain data, so a FitStep can carry it.
+
+torch.optim.Adam updates in place and knows one rate per tensor; here every number has its own, since a camera position
+in millimetres and a focal length share a vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ganfit_nb.parameters import FaceParameters
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+@dataclass(frozen=True)
+class AdamState:
+    """First and second moments of the gradient after `count` updates."""
+
+    count: int
+    first: FaceParameters
+    second: FaceParameters
+
+    @classmethod
+    def zero(cls, parameters: FaceParameters) -> AdamState:
+        """The state before the first update."""
+        return cls(0, parameters.map(torch.zeros_like), parameters.map(torch.zeros_like))
+
+    def to(self, device: torch.device | str) -> AdamState:
+        """The same moments on another device."""
+        return AdamState(self.count, self.first.to(device), self.second.to(device))
+
+
+def adam_update(
+    parameters: FaceParameters, gradient: FaceParameters, rates: FaceParameters, state: AdamState
+) -> tuple[FaceParameters, AdamState]:
+    """One update of every number at its own rate. New records; nothing is changed in place."""
+    count = state.count + 1
+    updated, first, second = {}, {}, {}
+    for name, value in parameters.items():
+        g = getattr(gradient, name)
+        m = BETA1 * getattr(state.first, name) + (1 - BETA1) * g
+        v = BETA2 * getattr(state.second, name) + (1 - BETA2) * g * g
+        step = (m / (1 - BETA1**count)) / ((v / (1 - BETA2**count)).sqrt() + EPSILON)
+        updated[name], first[name], second[name] = value - getattr(rates, name) * step, m, v
+    return FaceParameters(**updated), AdamState(count, FaceParameters(**first), FaceParameters(**second))

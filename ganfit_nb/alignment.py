@@ -1,0 +1,110 @@
+"""The first stage of Sec. 3.4: rough alignment of shape, expression and camera to the landmarks alone.
+
+The paper descends by gradient. Landmarks are few and nearly linear in the parameters, so Gauss-Newton with
+Levenberg-Marquardt damping arrives in about ten updates, where Adam needs hundreds. It minimises
+
+    Σ ρ(‖x_i(p) − m_i‖ / σ) + ‖p_s‖² + ‖p_e‖² + the camera's own prior,
+
+the logarithm of a posterior with Gaussian priors; ρ is Huber's, so that a hidden landmark does not bend the face.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd.functional import jacobian
+
+from ganfit_nb.camera import project
+from ganfit_nb.face_model import FaceModel
+from ganfit_nb.landmark_pairs import LANDMARK_SIZE, LandmarkPairs, landmark_pairs
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photo import Photo
+
+# Standard deviation of a landmark in 512ths of the image side (0.55 mm each). The detector's errors are shared by
+# neighbours: all of them together count as about 68 independent ones.
+SIGMA = 3.0
+HUBER = 2.0  # residuals beyond two standard deviations count linearly
+LOG_DISTANCE_MEAN, LOG_DISTANCE_SD = math.log(1000.0), 0.35  # portraits are taken from 0.5 to 2 m
+TARGET_SD = 20.0  # mm; the photo's alignment already centres the face
+FIRST_DAMPING, LAST_DAMPING = 1e-2, 1e4
+CONVERGED = 1e-4  # relative decrease below which the stage ends
+
+
+@dataclass(frozen=True)
+class AlignState:
+    """What the next update needs besides the parameters: the damping, and whether the last one still helped."""
+
+    damping: float = FIRST_DAMPING
+    converged: bool = False
+
+
+def align_update(
+    photo: Photo, model: FaceModel, parameters: FaceParameters, state: AlignState
+) -> tuple[FaceParameters, AlignState]:
+    """One damped Gauss-Newton update of p_s, p_e and p_c. Raises the damping until the energy falls."""
+    pairs = landmark_pairs(photo, model.morphable, model.vertices(parameters), parameters.camera)
+    energy, slope, residual = _linearise(pairs, model, parameters)
+    normal, descent = slope.T @ slope, slope.T @ residual
+    damping = state.damping
+    while damping < LAST_DAMPING:
+        step = torch.linalg.solve(normal + damping * torch.diag(normal.diagonal()), descent)
+        candidate = _moved(parameters, -step)
+        lower = _energy(pairs, model, candidate)
+        if lower < energy:
+            return candidate, AlignState(damping / 5, converged=bool(energy - lower < CONVERGED * energy))
+        damping *= 5
+    return parameters, AlignState(damping, converged=True)
+
+
+def _residual(pairs: LandmarkPairs, positions: Tensor, parameters: FaceParameters) -> Tensor:
+    """Landmark residuals in standard deviations, (L, 2)."""
+    return (project(positions, parameters.camera, LANDMARK_SIZE)[:, :2] - pairs.observed) / SIGMA
+
+
+def _camera_prior(camera: Tensor) -> Tensor:
+    """Standardised deviations of the viewing distance and the target from what a portrait has."""
+    distance, target = (camera[:3] - camera[3:6]).norm(), camera[3:6]
+    return torch.cat([((distance.log() - LOG_DISTANCE_MEAN) / LOG_DISTANCE_SD)[None], target / TARGET_SD])
+
+
+def _energy(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> Tensor:
+    distance = _residual(pairs, pairs.surface.on(model.vertices(parameters)), parameters).norm(dim=1)
+    huber = torch.where(distance < HUBER, distance.square(), HUBER * (2 * distance - HUBER))
+    priors = torch.cat([parameters.identity, parameters.expression, _camera_prior(parameters.camera)])
+    return (pairs.weight * huber).sum() + priors.square().sum()
+
+
+def _linearise(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> tuple[Tensor, Tensor, Tensor]:
+    """Energy, and Jacobian and residual of its reweighted least squares, columns ordered p_s, p_e, p_c."""
+    positions = pairs.surface.on(model.vertices(parameters))
+    bases = torch.cat([model.morphable.identity_basis, model.morphable.expression_basis])
+    moves = pairs.surface.on(bases)  # (K, L, 3)
+    camera = parameters.camera
+    by_camera = jacobian(
+        lambda c: _residual(pairs, positions, parameters.replace(camera=c)), camera, vectorize=True
+    )  # (L, 2, 7)
+    # A point's pixel depends on that point alone, so the derivatives of the sums are those of all points.
+    by_position = jacobian(lambda x: _residual(pairs, x, parameters).sum(0), positions).transpose(0, 1)  # (L, 2, 3)
+    by_shape = torch.einsum("lij,klj->lik", by_position, moves)
+    residual = _residual(pairs, positions, parameters)
+    distance = residual.norm(dim=1)
+    root = (pairs.weight * (HUBER / distance.clamp(min=HUBER))).sqrt()[:, None]
+    k = moves.shape[0]
+    prior_rows = torch.zeros(k + 4, k + 7)
+    prior_rows[:k, :k] = torch.eye(k)
+    prior_rows[k:, k:] = jacobian(_camera_prior, camera)
+    rows = torch.cat([(root[..., None] * torch.cat([by_shape, by_camera], dim=2)).flatten(0, 1), prior_rows])
+    priors = torch.cat([parameters.identity, parameters.expression, _camera_prior(camera)])
+    return _energy(pairs, model, parameters), rows, torch.cat([(root * residual).flatten(), priors])
+
+
+def _moved(parameters: FaceParameters, step: Tensor) -> FaceParameters:
+    identity, expression, camera = step.split([parameters.identity.numel(), parameters.expression.numel(), 7])
+    return parameters.replace(
+        identity=parameters.identity + identity,
+        expression=parameters.expression + expression,
+        camera=parameters.camera + camera,
+    )

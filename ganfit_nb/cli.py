@@ -1,0 +1,110 @@
+"""The `ganfit` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ganfit_nb.assets import asset_path
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.export import writable_directory
+
+if TYPE_CHECKING:
+    from ganfit_nb.face_model import FaceModel
+    from ganfit_nb.fitting import FitConfig, FitStep
+    from ganfit_nb.photo import Photo
+    from ganfit_nb.result import Result
+
+EXAMPLE = "astronaut"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; a GanfitError becomes one line on stderr and exit code 1, an interrupt exit code 130."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except GanfitError as error:
+        print(f"ganfit: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ganfit: interrupted.", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's grammar."""
+    top = argparse.ArgumentParser(
+        prog="ganfit", description="Fits a textured 3D face to a photograph (GANFIT, CVPR 2019)."
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    fit = commands.add_parser(
+        "fit", help="fit photos", description="Writes DIR/<photo>/ with mesh, texture, overlay and fit.json."
+    )
+    fit.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photos to fit; none: the bundled portrait")
+    fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    fit.add_argument("--steps", type=int, default=200, help="updates of the joint stage (default %(default)s)")
+    fit.add_argument("--seed", type=int, default=0, help="seed of the random second views (default %(default)s)")
+    fit.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default %(default)s)")
+    fit.set_defaults(run=run_fit)
+    return top
+
+
+def run_fit(options: argparse.Namespace) -> int:
+    """Fits every photo by itself. Ctrl-C writes what was fitted so far, marked as interrupted, and stops."""
+    from ganfit_nb.face_model import FaceModel  # torch and numba load only when something is fitted
+    from ganfit_nb.fitting import FitConfig
+    from ganfit_nb.photo import Photo
+
+    config = FitConfig(steps=options.steps, seed=options.seed, device=options.device)
+    names = result_names(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
+    photos = {name: Photo.open(path) for name, path in names.items()}  # a bad one is told before the first is fitted
+    writable_directory(options.out)
+    model = FaceModel.default()
+    for name, photo in photos.items():
+        for note in photo.notes:
+            print(f"{name}: {note}", file=sys.stderr)
+        result = fit_with_progress(photo, model, config, label=name)
+        result.write(options.out / name)
+        print(result.summary(options.out / name))
+        if result.interrupted:
+            return 130
+    return 0
+
+
+def result_names(photos: Sequence[Path]) -> dict[str, Path]:
+    """The folder each photo's result goes to: its stem. Two photos with one stem would overwrite each other."""
+    names: dict[str, Path] = {}
+    for path in photos:
+        if path.stem in names:
+            raise GanfitError(
+                f"{names[path.stem]} and {path} would both be written to {path.stem}/; fit them with different --out."
+            )
+        names[path.stem] = path
+    return names
+
+
+def fit_with_progress(photo: Photo, model: FaceModel, config: FitConfig, label: str) -> Result:
+    """Runs a whole fit behind a progress bar that shows the losses. An interrupt keeps the steps made so far."""
+    from ganfit_nb.fitting import fit
+    from ganfit_nb.result import Result
+
+    steps: list[FitStep] = []
+    interrupted = False
+    with tqdm(total=config.steps, desc=label, unit="step") as bar:
+        try:
+            for step in fit(photo, model, config):
+                steps.append(step)
+                bar.set_postfix_str(
+                    " ".join(f"{name} {value:.3g}" for name, value in step.losses.items()), refresh=False
+                )
+                bar.update(step.index - bar.n if step.stage == "joint" else 0)
+        except KeyboardInterrupt:
+            if not steps:
+                raise
+            interrupted = True
+    return Result(photo, model, config, steps, interrupted)

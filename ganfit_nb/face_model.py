@@ -1,0 +1,66 @@
+"""A face from its parameters: shape (Eq. 2), texture (Eq. 1 or 5) and the picture of both (Eq. 6)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganfit_nb.camera import eye, frontal_camera, project
+from ganfit_nb.lighting import frontal_light
+from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.renderer import Rendering, render
+from ganfit_nb.texture import PcaTexture, TextureModel
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """The statistical models behind a fit. Both parts are exchangeable: a MorphableModel and any texture(p_t) ->
+    map."""
+
+    morphable: MorphableModel
+    texture: TextureModel
+
+    @classmethod
+    def default(cls) -> FaceModel:
+        """The models that ship with the package."""
+        return cls(MorphableModel.default(), PcaTexture.default())
+
+    def to(self, device: torch.device | str) -> FaceModel:
+        """The same models on another device; these stay where they are."""
+        return FaceModel(self.morphable.to(device), copy.deepcopy(self.texture).to(device))
+
+    def mean_parameters(self) -> FaceParameters:
+        """The mean face, seen from the front under the frontal light."""
+        return FaceParameters(
+            identity=torch.zeros(self.morphable.identity_basis.shape[0]),
+            expression=torch.zeros(self.morphable.expression_basis.shape[0]),
+            texture=torch.zeros(self.texture.dim),
+            camera=frontal_camera(),
+            light=frontal_light(),
+        )
+
+    def vertices(self, parameters: FaceParameters) -> Float[Tensor, "V 3"]:
+        """S(p_s, p_e) in mm (Eq. 2)."""
+        return self.morphable.vertices(parameters.identity, parameters.expression)
+
+    def landmarks(
+        self, vertices: Float[Tensor, "V 3"], camera: Float[Tensor, " 7"], size: int
+    ) -> Float[Tensor, "68 2"]:
+        """The 68 iBUG points of the mesh in pixels; the jaw follows the outline seen from this camera."""
+        points = self.morphable.landmarks68(vertices, eye(camera))
+        return project(points, camera, size)[:, :2]
+
+    def render(self, parameters: FaceParameters, size: int) -> Rendering:
+        """I^R = R(S(p_s, p_e), G(p_t), p_c, p_l) of Eq. 6, (size, size) pixels."""
+        return self.render_parts(self.vertices(parameters), self.texture(parameters.texture), parameters, size)
+
+    def render_parts(
+        self, vertices: Float[Tensor, "V 3"], albedo: Float[Tensor, "H W 3"], view: FaceParameters, size: int
+    ) -> Rendering:
+        """A given mesh and UV map under the camera and light of `view`: what Eq. 6 and 7 share is computed once."""
+        return render(vertices, self.morphable.faces, self.morphable.uv, albedo, view.camera, view.light, size)

@@ -1,0 +1,128 @@
+"""E(p), the weighted objective of Eq. 12, for one photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganfit_nb.camera import project
+from ganfit_nb.face_model import FaceModel
+from ganfit_nb.identity import IdentityFeatures, IdentityNetwork, aligned_crop
+from ganfit_nb.landmark_pairs import LANDMARK_SIZE, landmark_pairs
+from ganfit_nb.losses import LossWeights, content_distance, cosine_distance, landmark_distance, pixel_distance, prior
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photo import Photo
+from ganfit_nb.renderer import Rendering, interpolate
+from ganfit_nb.second_view import light_deviation, second_view
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective at one point: every computed term, its weight, and the picture if one had to be rendered."""
+
+    terms: dict[str, Tensor]
+    weights: dict[str, float]
+    rendering: Rendering | None
+
+    @property
+    def total(self) -> Float[Tensor, ""]:
+        """Σ λ L (Eq. 12); zero when every weight is."""
+        if not self.terms:
+            return torch.zeros(())
+        return torch.stack([self.weights[name] * term for name, term in self.terms.items()]).sum()
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Compares a face with one photo. What depends on the photo alone is computed once."""
+
+    photo: Photo
+    model: FaceModel
+    network: IdentityNetwork
+    seed: int
+
+    def to(self, device: torch.device | str) -> Objective:
+        """The same objective computed on another device."""
+        return Objective(self.photo.to(device), self.model.to(device), self.network.to(device), self.seed)
+
+    @property
+    def size(self) -> int:
+        """Side of the photo and of the renderings, in pixels."""
+        return self.photo.size
+
+    @cached_property
+    def photo_features(self) -> IdentityFeatures:
+        """F(I⁰): embedding and activations of the photo."""
+        return self.features(self.photo.image, self.photo.landmarks)
+
+    @cached_property
+    def _inside(self) -> Tensor:
+        return self.photo.inside.to(self.photo.image.device)
+
+    def features(self, image: Float[Tensor, "H W 3"], landmarks: Float[Tensor, "68 2"]) -> IdentityFeatures:
+        """F of a picture, aligned by its landmarks as the network was trained (Sec. 3.3.4)."""
+        crop = aligned_crop(image.permute(2, 0, 1), landmarks)
+        return self.network.features(crop[None])
+
+    def evaluate(self, parameters: FaceParameters, weights: LossWeights, index: int) -> Evaluation:
+        """Every term of Eq. 12 whose weight is not 0. `index` chooses the second view of Eq. 7."""
+        wanted = weights.active()
+        vertices = self.model.vertices(parameters)
+        terms: dict[str, Tensor] = {}
+        rendering = None
+        if wanted.keys() & {"identity", "content", "pixel", "second_identity"}:
+            albedo = self.model.texture(parameters.texture)
+        if wanted.keys() & {"identity", "content", "pixel"}:
+            rendering = self.model.render_parts(vertices, albedo, parameters, self.size)
+            terms |= self._picture_terms(vertices, rendering, parameters.camera, wanted)
+        if "second_identity" in wanted:
+            terms["second_identity"] = self._second_identity(parameters, albedo, index)
+        if "landmark" in wanted:
+            terms["landmark"] = self._landmark(vertices, parameters.camera)
+        if "shape_prior" in wanted:
+            terms["shape_prior"] = prior(parameters.identity, parameters.expression)
+        if "light_prior" in wanted:
+            terms["light_prior"] = prior(light_deviation(parameters.light))
+        if "texture_prior" in wanted:
+            terms["texture_prior"] = prior(parameters.texture)
+        return Evaluation({name: terms[name] for name in wanted}, wanted, rendering)
+
+    def _picture_terms(
+        self, vertices: Tensor, rendering: Rendering, camera: Tensor, wanted: dict[str, float]
+    ) -> dict[str, Tensor]:
+        terms = {}
+        if wanted.keys() & {"identity", "content"}:
+            features = self.features(rendering.image, self.model.landmarks(vertices, camera, self.size))
+            if "identity" in wanted:
+                terms["identity"] = self._identity(features)
+            if "content" in wanted:
+                terms["content"] = content_distance(self.photo_features.activations, features.activations)
+        if "pixel" in wanted:
+            terms["pixel"] = pixel_distance(self.photo.image, rendering.image, self._pixel_weight(rendering))
+        return terms
+
+    @torch.no_grad()
+    def _pixel_weight(self, rendering: Rendering) -> Tensor:
+        """How much each pixel counts in Eq. 10: the skin seen, within the photo's borders."""
+        morphable = self.model.morphable
+        region = interpolate(morphable.pixel_region[:, None], rendering.fragments)[..., 0]
+        return region * self._inside
+
+    def _identity(self, features: IdentityFeatures) -> Tensor:
+        distance = cosine_distance(self.photo_features.embedding[0], features.embedding[0])
+        return distance / self.network.different_people
+
+    def _second_identity(self, parameters: FaceParameters, albedo: Tensor, index: int) -> Tensor:
+        view = second_view(parameters, self.seed, index)
+        vertices = self.model.vertices(view)
+        rendering = self.model.render_parts(vertices, albedo, view, self.size)
+        return self._identity(self.features(rendering.image, self.model.landmarks(vertices, view.camera, self.size)))
+
+    def _landmark(self, vertices: Tensor, camera: Tensor) -> Tensor:
+        pairs = landmark_pairs(self.photo, self.model.morphable, vertices, camera)
+        projected = project(pairs.surface.on(vertices), camera, LANDMARK_SIZE)[:, :2]
+        return landmark_distance(projected, pairs.observed, pairs.weight)

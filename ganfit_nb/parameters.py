@@ -1,0 +1,67 @@
+"""The ~700 numbers that are a reconstruction: p = [p_s, p_e, p_t, p_c, p_l] of Sec. 2.2 and 3.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ganfit_nb.errors import GanfitError
+
+
+@dataclass(frozen=True)
+class FaceParameters:
+    """The latent parameters of one face in one picture.
+
+    identity    p_s, in standard deviations of the identity modes (Eq. 2)
+    expression  p_e, in standard deviations of the expression modes (Eq. 2)
+    texture     p_t, in standard deviations (Eq. 1) or z ~ N(0, I) of the generator (Eq. 5)
+    camera      p_c = eye (mm), target (mm), focal length in half image sides
+    light       p_l = light position (mm), light colour, ambient colour (1 = full)
+    """
+
+    identity: Float[Tensor, " s"]
+    expression: Float[Tensor, " e"]
+    texture: Float[Tensor, " t"]
+    camera: Float[Tensor, " 7"]
+    light: Float[Tensor, " 9"]
+
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """(group name, vector) in the paper's order."""
+        return ((f.name, getattr(self, f.name)) for f in fields(self))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> FaceParameters:
+        """The same record with `function` applied to every group."""
+        return FaceParameters(**{name: function(value) for name, value in self.items()})
+
+    def detached(self) -> FaceParameters:
+        """Copies that share no memory with this record and carry no graph."""
+        return self.map(lambda value: value.detach().clone())
+
+    def replace(self, **groups: Tensor) -> FaceParameters:
+        """A record with some groups exchanged."""
+        return replace(self, **groups)
+
+    def to(self, device: torch.device | str) -> FaceParameters:
+        """The same numbers on another device."""
+        return self.map(lambda value: value.to(device))
+
+    def save(self, path: Path | str) -> None:
+        """Writes the five vectors as safetensors."""
+        save_file({name: value.detach().cpu().contiguous() for name, value in self.items()}, Path(path))
+
+    @classmethod
+    def load(cls, path: Path | str) -> FaceParameters:
+        """Reads what `save` wrote; GanfitError when it is something else."""
+        try:
+            return cls(**load_file(Path(path)))
+        except (OSError, SafetensorError, TypeError) as error:
+            raise GanfitError(
+                f"{path} holds no face parameters; give a file written by FaceParameters.save."
+            ) from error

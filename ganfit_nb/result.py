@@ -1,0 +1,133 @@
+"""What a finished (or interrupted) fit is judged by, and the folder it is written to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ganfit_nb.export import as_lists, complete_directory, contact_sheet, write_json, write_meshes
+from ganfit_nb.face_model import FaceModel
+from ganfit_nb.fitting import FitConfig, FitStep
+from ganfit_nb.identity import IdentityNetwork, aligned_crop
+from ganfit_nb.photo import Photo
+from ganfit_nb.renderer import interpolate
+
+OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
+PACKAGES = ("ganfit_nb", "torch", "numpy", "numba")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One photo, the model fitted to it and every step of the fit."""
+
+    photo: Photo
+    model: FaceModel
+    config: FitConfig
+    steps: Sequence[FitStep]
+    interrupted: bool = False
+
+    @property
+    def final(self) -> FitStep:
+        """The last step."""
+        return self.steps[-1]
+
+    def landmarks(self) -> torch.Tensor:
+        """(68, 2) projected landmarks in pixels of the aligned photo."""
+        parameters = self.final.parameters
+        return self.model.landmarks(self.model.vertices(parameters), parameters.camera, self.photo.size)
+
+    def landmark_error(self) -> float:
+        """Mean distance of the 68 projected from the detected landmarks, divided by that of the outer eye corners."""
+        left, right = self.photo.landmarks[list(OUTER_EYE_CORNERS)]
+        return float((self.landmarks() - self.photo.landmarks).norm(dim=1).mean() / (left - right).norm())
+
+    def identity_distance(self) -> float:
+        """Euclidean distance of the recogniser's descriptors of photo and rendering; dlib takes < 0.6 as the same
+        person."""
+        rendering = self.model.render(self.final.parameters, self.photo.size)
+        crops = [
+            aligned_crop(self.photo.image.permute(2, 0, 1), self.photo.landmarks),
+            aligned_crop(rendering.image.clamp(0, 1).permute(2, 0, 1), self.landmarks()),
+        ]
+        embedding = IdentityNetwork.default().features(torch.stack(crops)).embedding
+        return float((embedding[0] - embedding[1]).norm())
+
+    def record(self) -> dict[str, Any]:
+        """The content of fit.json."""
+        terms = sorted({name for step in self.steps for name in step.losses})
+        return {
+            "photo": Path(self.photo.source).name,
+            "interrupted": self.interrupted,
+            "identity_distance": self.identity_distance(),
+            "landmark_error": self.landmark_error(),
+            "seconds": self.final.seconds,
+            "peak_memory_mb": peak_memory_mb(),
+            "steps": self.final.index if self.final.stage == "joint" else 0,
+            "device": str(self.final.parameters.identity.device),
+            "seed": self.config.seed,
+            "notes": list(self.photo.notes),
+            "parameters": as_lists(self.final.parameters),
+            "losses": {name: [step.losses.get(name) for step in self.steps] for name in terms},
+            "stages": [step.stage for step in self.steps],
+            "weights": self.final.weights,
+            "landmarks": self.landmarks().tolist(),
+            "aligned_to_photo": self.photo.to_original.tolist(),
+            "versions": {name: version(name) for name in PACKAGES},
+        }
+
+    def summary(self, directory: Path) -> str:
+        """What was reached, in two lines."""
+        state = "interrupted" if self.interrupted else "done"
+        return (
+            f"{directory}: {state} after {self.final.seconds:.0f} s, identity distance {self.identity_distance():.2f} "
+            f"(same person below 0.6), landmark error {self.landmark_error():.3f} of the eye distance.\n"
+            f"Look at {directory / 'overlay.png'}; open {directory / 'mesh.obj'} or mesh.glb in Blender."
+        )
+
+    def write(self, directory: Path) -> None:
+        """mesh.obj, mesh.mtl, texture.png, neutral.obj, mesh.glb, overlay.png and fit.json: all of them, or nothing."""
+        with complete_directory(directory) as work, torch.no_grad():
+            write_meshes(work, self.model, self.final.parameters)
+            overlay(self.photo, self.model, self.final).save(work / "overlay.png")
+            write_json(work / "fit.json", self.record())
+
+
+@torch.no_grad()
+def overlay(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
+    """The sheet: photo | fitted over photo | geometry | texture | without light | difference.
+
+    Over the photo, and in the difference, lies the face alone: hair, ears and neck are no part of what was compared.
+    """
+    rendering = model.render(step.parameters, photo.size)
+    region = interpolate(model.morphable.pixel_region[:, None], rendering.fragments)
+    texture = model.texture(step.parameters.texture).permute(2, 0, 1)[None]
+    texture = torch.nn.functional.interpolate(texture, (photo.size, photo.size), mode="area")[0].permute(1, 2, 0)
+    return contact_sheet(
+        [
+            photo.image,
+            region * rendering.image + (1 - region) * photo.image,
+            rendering.shaded_geometry,
+            texture,
+            rendering.unlit,
+            region * (rendering.image - photo.image).abs(),
+        ]
+    )
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory of this process so far."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

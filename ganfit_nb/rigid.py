@@ -1,0 +1,22 @@
+"""Rigid alignment of corresponding points (Kabsch 1976), for errors that pose and position must not enter."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def rigid_transform(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -> tuple[Tensor, Tensor]:
+    """(rotation (3, 3), translation (3,)) with source @ rotation.T + translation closest to target in least squares."""
+    a, b = source.mean(0), target.mean(0)
+    u, _, vt = torch.linalg.svd((target - b).T @ (source - a))
+    sign = torch.linalg.det(u @ vt).sign()  # no reflection
+    rotation = u @ torch.diag(torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign])) @ vt
+    return rotation, b - rotation @ a
+
+
+def rigid_distance(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -> float:
+    """Mean distance of corresponding points after the best rigid alignment, in their unit."""
+    rotation, translation = rigid_transform(source, target)
+    return float((source @ rotation.T + translation - target).norm(dim=1).mean())

@@ -1,0 +1,22 @@
+import torch
+
+from ganfit_nb.rigid import rigid_distance, rigid_transform
+
+
+def rotation(axis_angle: torch.Tensor) -> torch.Tensor:
+    x, y, z = axis_angle.tolist()
+    return torch.linalg.matrix_exp(torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=axis_angle.dtype))
+
+
+def test_a_known_motion_is_found():
+    source = torch.randn(50, 3, dtype=torch.float64)
+    turn, shift = rotation(torch.tensor([0.4, -0.2, 1.0], dtype=torch.float64)), torch.tensor([1.0, 2.0, 3.0]).double()
+    found_turn, found_shift = rigid_transform(source, source @ turn.T + shift)
+    torch.testing.assert_close(found_turn, turn)
+    torch.testing.assert_close(found_shift, shift)
+
+
+def test_scale_and_reflection_are_not_forgiven():
+    source = torch.randn(50, 3)
+    assert rigid_distance(source, 2 * source) > 0.5
+    assert rigid_distance(source, source * torch.tensor([-1.0, 1.0, 1.0])) > 0.3
