@@ -25,7 +25,7 @@ from ganfit_nb.photo import Photo
 
 # Standard deviation of a landmark in 512ths of the image side (0.55 mm each). The detector's errors are shared by
 # neighbours: all of them together count as about 68 independent ones.
-SIGMA = 3.0
+SIGMA = 6.0
 HUBER = 2.0  # residuals beyond two standard deviations count linearly
 LOG_DISTANCE_MEAN, LOG_DISTANCE_SD = math.log(1000.0), 0.35  # portraits are taken from 0.5 to 2 m
 TARGET_SD = 20.0  # mm; the photo's alignment already centres the face

@@ -53,16 +53,17 @@ def write_meshes(directory: Path, model: FaceModel, parameters: FaceParameters) 
     albedo = model.texture(parameters.texture)
     mesh = textured_mesh(model, model.vertices(parameters), albedo)
     write_obj(directory, "mesh", mesh)
+    to_pil(albedo).save(directory / "texture.png")
     neutral = parameters.replace(expression=torch.zeros_like(parameters.expression))
     trimesh.Trimesh(
         model.vertices(neutral).detach().cpu().numpy(), model.morphable.faces.cpu().numpy(), process=False
     ).export(directory / "neutral.obj", header="neutral face, mm")
     glb = textured_mesh(model, model.vertices(parameters) * METRES_PER_MM, albedo, physical=True)
-    (directory / "mesh.glb").write_bytes(glb.export(file_type="glb"))
+    glb.export(directory / "mesh.glb")
 
 
 def write_obj(directory: Path, name: str, mesh: trimesh.Trimesh) -> None:
-    """`name`.obj, `name`.mtl and texture.png, referring to each other by relative name."""
+    """`name`.obj and `name`.mtl, which refers to texture.png beside it."""
     text, files = trimesh.exchange.obj.export_obj(
         mesh, return_texture=True, mtl_name=f"{name}.mtl", header=f"{name}, mm"
     )
@@ -70,7 +71,6 @@ def write_obj(directory: Path, name: str, mesh: trimesh.Trimesh) -> None:
     picture = next(key for key in files if key.endswith((".png", ".jpg", ".jpeg")))
     to_mtl = files[f"{name}.mtl"].decode().replace(picture, "texture.png")
     (directory / f"{name}.mtl").write_text(to_mtl, encoding="utf-8")
-    mesh.visual.material.image.save(directory / "texture.png")
 
 
 def write_json(path: Path, record: dict) -> None:

@@ -32,7 +32,10 @@ class FaceModel:
 
     def to(self, device: torch.device | str) -> FaceModel:
         """The same models on another device; these stay where they are."""
-        return FaceModel(self.morphable.to(device), copy.deepcopy(self.texture).to(device))
+        texture = self.texture
+        if isinstance(texture, torch.nn.Module):
+            texture = copy.deepcopy(texture).to(device)
+        return FaceModel(self.morphable.to(device), texture)
 
     def mean_parameters(self) -> FaceParameters:
         """The mean face, seen from the front under the frontal light."""

@@ -113,7 +113,7 @@ def align(
     """The alignment stage: shape, expression and camera from the landmarks, until they settle."""
     seconds, clock = start.seconds if start else 0.0, perf_counter()
     parameters = start.parameters if start else objective.model.mean_parameters()
-    state = start.optimizer if start else AlignState()
+    state = start.optimizer if start and isinstance(start.optimizer, AlignState) else AlignState()
     first = start.index if start else 0
     for index in range(first, ALIGN_STEPS + 1):
         if not start or index > first:
@@ -135,7 +135,7 @@ def joint(
     seconds, clock = start.seconds if start else 0.0, perf_counter()
     device = objective.photo.image.device
     parameters = (start.parameters if start else objective.model.mean_parameters()).to(device)
-    if start and start.stage == "joint":
+    if start and isinstance(start.optimizer, AdamState):
         state, first = start.optimizer.to(device), start.index
     else:
         parameters = parameters.replace(light=first_light(objective.photo, objective.model, parameters))
@@ -156,7 +156,7 @@ def learning_rates(parameters: FaceParameters) -> FaceParameters:
     camera = torch.tensor([2.0, 2.0, 2.0, 0.3, 0.3, 0.3, 0.01])
     light = torch.tensor([20.0, 20.0, 20.0, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01])
     return FaceParameters(
-        identity=torch.full_like(parameters.identity, 0.01),
+        identity=torch.full_like(parameters.identity, 0.02),
         expression=torch.full_like(parameters.expression, 0.01),
         texture=torch.full_like(parameters.texture, 0.03),
         camera=camera.to(parameters.camera),
@@ -189,7 +189,9 @@ def _step(
     state: AdamState | AlignState,
     config: FitConfig,
 ) -> FitStep:
-    keep = evaluation.rendering is not None and config.image_every and index % config.image_every == 0
+    image = None
+    if evaluation.rendering is not None and config.image_every and index % config.image_every == 0:
+        image = evaluation.rendering.image.detach().cpu().clone()
     return FitStep(
         stage=stage,
         index=index,
@@ -199,5 +201,5 @@ def _step(
         gradient_norms={name: float(value.norm()) for name, value in gradient.items()},
         seconds=seconds,
         optimizer=state.to("cpu") if isinstance(state, AdamState) else state,
-        image=evaluation.rendering.image.detach().cpu().clone() if keep else None,
+        image=image,
     )

@@ -82,8 +82,8 @@ class IdentityNetwork:
 def aligned_crop(image: Float[Tensor, "3 H W"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 150 150"]:
     """The face as the network was trained to see it, as `dlib.get_face_chip(image, landmarks, 150, 0.25)`.
 
-    Differentiable in the image and in the landmarks (iBUG order, px), which move with the rendered face: aligned, a face
-    looks the same wherever the camera puts it, and only then does the gradient know.
+    Differentiable in the image and in the landmarks (iBUG order, px), which move with the rendered face: aligned, a
+    face looks the same wherever the camera puts it, and the gradient has to know.
     """
     transform = fit_similarity(TEMPLATE, landmarks.cpu()[TEMPLATE_INDICES])
     return resample(image[None], transform, CROP_SIZE, "zeros")[0]

@@ -15,7 +15,7 @@ from ganfit_nb.photo import Photo
 # Eq. 11 counts pixels of the detector's input. Ours are those of a 512 pixel image, whatever the size fitted at.
 LANDMARK_SIZE = 512
 POINTS = 68  # the weights sum to about the paper's number of landmarks, however many the detector gives
-JAW_TRUST = 0.5  # detectors guess the jaw: two of them agree there to 12 % of the eye distance, inside the face to 4 %
+JAW_TRUST = 0.2  # detectors guess the jaw: two of them agree there to 12 % of the eye distance, inside the face to 4 %
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ class LossWeights:
     identity: float = 2.0
     second_identity: float = 2.0
     content: float = 50.0
-    pixel: float = 1.0
-    landmark: float = 0.001
-    shape_prior: float = 0.05
+    pixel: float = 20.0
+    landmark: float = 0.002
+    shape_prior: float = 0.1
     light_prior: float = 0.01
     texture_prior: float = 0.05
 

@@ -124,9 +124,7 @@ class MorphableModel:
             chosen = self.contour.gather(1, outward.argmax(1, keepdim=True))
         return SurfacePoints(chosen.expand(-1, 3), vertices.new_tensor([1.0, 0.0, 0.0]).expand(JAW, 3))
 
-    def landmarks68(
-        self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]
-    ) -> Float[Tensor, "68 3"]:
+    def landmarks68(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> Float[Tensor, "68 3"]:
         """The 68 iBUG points in mm, the jaw as seen from `eye_position`."""
         return (self.jaw(vertices, eye_position) + self.landmarks[JAW:]).on(vertices)
 

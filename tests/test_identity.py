@@ -136,4 +136,5 @@ def test_the_crop_of_a_moved_picture_is_the_same(photo: Photo) -> None:
     """Aligned, a face looks the same wherever it lies: the reason why the landmarks' gradient belongs to the loss."""
     image, landmarks = photo.image.permute(2, 0, 1), photo.landmarks
     moved = torch.roll(image, (8, -6), dims=(1, 2))
-    torch.testing.assert_close(aligned_crop(moved, landmarks + torch.tensor([-6.0, 8.0])), aligned_crop(image, landmarks))
+    crop = aligned_crop(moved, landmarks + torch.tensor([-6.0, 8.0]))
+    torch.testing.assert_close(crop, aligned_crop(image, landmarks))

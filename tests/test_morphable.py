@@ -189,9 +189,7 @@ def test_random_faces_keep_the_order_of_their_features():
     """Plausibility: eyes over nose over mouth over chin, in 20 random heads with random expressions."""
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
-        vertices = MODEL.vertices(
-            torch.randn(158, generator=generator), 0.7 * torch.randn(29, generator=generator)
-        )
+        vertices = MODEL.vertices(torch.randn(158, generator=generator), 0.7 * torch.randn(29, generator=generator))
         y = MODEL.landmarks68(vertices, torch.tensor([0.0, 0.0, 1000.0]))[:, 1]
         assert y[36:48].mean() > y[30] > y[51] > y[57] > y[8]
         assert math.isfinite(float(vertices.abs().max()))

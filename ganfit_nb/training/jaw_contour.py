@@ -14,9 +14,7 @@ CANDIDATES = 16
 REACH = 0.5  # how far a line goes from the jaw point to the nose, in the UV map
 
 
-def jaw_contour(
-    model: MorphableModel, landmarks: SurfacePoints
-) -> tuple[Int[Array, "17 C"], Float[Array, "17 2"]]:
+def jaw_contour(model: MorphableModel, landmarks: SurfacePoints) -> tuple[Int[Array, "17 C"], Float[Array, "17 2"]]:
     """(candidate vertices, outward directions): straight lines in the UV map from each jaw point towards the nose.
 
     A line does not go outwards from its point: on the near side of a turned face the landmark stays on the jaw.

@@ -1,4 +1,4 @@
-"""Moves the mesh's dense landmarks to where the detector sees them.
+"""Moves the mesh's dense landmarks to where the detector sees them, and weighs them by how steadily it does.
 
 Random faces are rendered from known cameras and given to the detector. Each landmark is then shifted, in the surface,
 by the two-parameter least-squares step that best explains all its detections; a shift common to all faces is a
@@ -8,11 +8,11 @@ difference of definition between canonical mesh and detector, while what differs
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray as Array
 from safetensors.torch import load_file
 from torch import Tensor
@@ -68,7 +68,14 @@ def refine_landmarks(model: MorphableModel) -> MorphableModel:
     for name, indices in REGIONS.items():
         before, after = bias(model, unseen, indices), bias(refined, unseen, indices)
         print(f"  {name}: {before[0]:.2f} ({before[1]:.2f}) -> {after[0]:.2f} ({after[1]:.2f})")
-    return refined
+    return replace(refined, dense_weight=refined.dense_weight * trust(refined, learnt))
+
+
+def trust(model: MorphableModel, observations: list[Observation]) -> Float[Tensor, " 478"]:
+    """Inverse variance of every dense point's detections, 1 for the steadiest twentieth, equal on both sides."""
+    squared = torch.stack([_tangent_jacobian(model, seen)[0].square().sum(1) for seen in observations]).mean(0)
+    variance = (squared + squared[_mirror()]) / 2
+    return (variance.quantile(0.05) / variance).clamp(max=1)
 
 
 def observe(model: MorphableModel, skins: UvCorpus, people: range) -> list[Observation]:
@@ -140,10 +147,14 @@ def _tangent_jacobian(model: MorphableModel, seen: Observation) -> tuple[Float[T
 
 
 def _mirrored_mean(points: Float[Array, "478 3"]) -> Float[Array, "478 3"]:
+    return (points + points[_mirror()] * [-1, 1, 1]) / 2
+
+
+def _mirror() -> Int[Array, " 478"]:
+    """Which of the dense points each becomes in a mirror."""
     canonical = load_file(asset_path("canonical_face_mesh.safetensors"))["vertices"].numpy()
     # the irises: centre, then right, top, left, bottom in the image; a mirror swaps the eyes and right with left
-    mirror = np.concatenate([mirror_index(canonical), [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]])
-    return (points + points[mirror] * [-1, 1, 1]) / 2
+    return np.concatenate([mirror_index(canonical), [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]])
 
 
 def _on_the_same_part(model: MorphableModel, points: Float[Array, "478 3"]) -> Surface:

@@ -67,9 +67,7 @@ def _eye_opening(vertices: Array, faces: Array, parts: Array, part: Part) -> Flo
     skin = vertices[faces[parts[faces[:, 0]] == Part.SKIN]]
     skin = skin[((skin > low) & (skin < high))[..., :2].all((1, 2))]
     flat = skin * [1, 1, 0]
-    covered = [
-        ((_plane_weights(p * [1, 1, 0], flat) >= 0).all(1) & (skin[..., 2].max(1) > p[2])).any() for p in points
-    ]
+    covered = [((_plane_weights(p * [1, 1, 0], flat) >= 0).all(1) & (skin[..., 2].max(1) > p[2])).any() for p in points]
     return np.asarray(points[~np.array(covered)])
 
 
@@ -92,7 +90,7 @@ def closest_points(points: Float[Array, "L 3"], vertices: Float[Array, "V 3"], f
 def _barycentric(point: Float[Array, " 3"], triangles: Float[Array, "n 3 3"]) -> Float[Array, "n 3"]:
     """Weights of the point of each triangle that is nearest to `point`."""
     inside = _plane_weights(point, triangles)
-    options = [np.where((inside >= 0).all(1)[:, None], inside, np.nan)]
+    options = [np.where((inside >= 0).all(1, keepdims=True), inside, np.nan)]
     for a, b in ((0, 1), (1, 2), (2, 0)):
         edge = triangles[:, b] - triangles[:, a]
         along = ((point - triangles[:, a]) * edge).sum(1) / np.maximum((edge**2).sum(1), 1e-12)

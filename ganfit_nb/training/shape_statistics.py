@@ -131,7 +131,7 @@ def principal_modes(
     `expand` maps base vertices to the model's; variance is measured there.
     """
     fine = np.stack([expand(shape) for shape in deviations]).astype(np.float32)
-    mirrored = fine[:, mirror] * np.float32([-1, 1, 1])
+    mirrored = fine[:, mirror] * np.array([-1, 1, 1], np.float32)
     found = [_components((fine + sign * mirrored) / 2, count) for sign in (1, -1)]
     energy = np.concatenate([(basis**2).sum((1, 2)) for basis, _ in found])
     strongest = np.argsort(-energy, kind="stable")[:count]

@@ -108,9 +108,7 @@ def border_smoothing(
     faces: Int[Array, "F 3"], border: Int[Array, " b"], vertex_count: int, rounds: int
 ) -> sp.csr_matrix:
     """(V, V) map that evens out a jagged border: each border vertex becomes (1, 2, 1)/4 of its border neighbours."""
-    edges, count = np.unique(
-        np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]], 2).reshape(-1, 2), axis=0, return_counts=True
-    )
+    edges, count = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]], 2).reshape(-1, 2), axis=0, return_counts=True)
     on_border = np.isin(edges, border).all(1) & (count == 1)
     i, j = edges[on_border].T
     near = sp.coo_matrix(

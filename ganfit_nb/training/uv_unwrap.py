@@ -61,8 +61,9 @@ def _outline(points: Array, loop: Array, mirror: Array) -> Float[Array, "b 2"]:
     bottom = int(np.flatnonzero(mirror[ring] == ring)[1])
     step = np.linalg.norm(np.diff(points[np.append(ring, ring[0])], axis=0), axis=1)
     length = np.concatenate([[0], np.cumsum(step)])
-    first, second = length[: bottom + 1] / length[bottom], (length[bottom:-1] - length[bottom]) / (
-        length[-1] - length[bottom]
+    first, second = (
+        length[: bottom + 1] / length[bottom],
+        (length[bottom:-1] - length[bottom]) / (length[-1] - length[bottom]),
     )
     angle = np.pi * np.concatenate([first[:-1], 1 + second])  # from the top
     side = 1.0 if points[ring[bottom // 2], 0] > 0 else -1.0
@@ -115,19 +116,19 @@ def _relax(
     unit = np.sqrt(covered / (area * scale**2).sum())
     inverse = np.zeros((len(faces), 2, 2))
     inverse[:, 0, 0], inverse[:, 0, 1], inverse[:, 1, 1] = 1 / length, -along / (length * height), 1 / height
-    inverse = torch.from_numpy(inverse / (unit * scale)[:, None, None])
+    to_sheet = torch.from_numpy(inverse / (unit * scale)[:, None, None])
     amount = torch.from_numpy(area * weight / (area * weight).sum())
     index = torch.from_numpy(faces)
 
     def energy(position: torch.Tensor) -> torch.Tensor:
         corner = position[index]
         sides = torch.stack([corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]], 2)
-        jacobian = sides @ inverse
+        jacobian = sides @ to_sheet
         # v points down, so an outward triangle has a negative determinant in (u, v)
         determinant = jacobian[:, 0, 1] * jacobian[:, 1, 0] - jacobian[:, 0, 0] * jacobian[:, 1, 1]
         squared = (jacobian**2).sum((1, 2))
         value = (amount * squared * (1 + 1 / determinant**2)).sum()
-        return torch.where((determinant > 0).all(), value, torch.inf)
+        return torch.where((determinant > 0).all(), value, torch.full_like(value, torch.inf))
 
     metric = _weighted_laplacian(faces, amount.numpy() * 2 / (unit * scale) ** 2, points)
     solve = splu(metric[free][:, free].tocsc()).solve
