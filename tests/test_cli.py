@@ -68,7 +68,8 @@ def test_the_exported_texture_sits_where_the_model_samples_it(result):
 
 
 def test_the_overlay_has_its_six_panels(result):
-    assert Image.open(result / "overlay.png").size == (6 * 512, 512)
+    with Image.open(result / "overlay.png") as sheet:
+        assert sheet.size == (6 * 512, 512)
 
 
 def broken_inputs(folder):

@@ -11,12 +11,14 @@ from ganfit_nb.objective import Objective
 from ganfit_nb.parameters import FaceParameters
 
 # Length of the path each group of parameters is moved along.
-PATHS = {"identity": 0.5, "expression": 0.5, "texture": 1.0, "camera": 0.1, "light": 0.1}
+PATHS = {"identity": 0.5, "expression": 0.5, "texture": 1.0, "camera": 0.3, "light": 0.1}
+# in units in which the numbers of a group matter alike: else the camera's path is all zoom, which alignment takes out
+UNITS = {"camera": torch.tensor([100.0, 100.0, 100.0, 10.0, 10.0, 10.0, 0.5])}
 POINTS = 12
 # Where two surfaces pass through each other (eyeballs and lids, lips) the line between them moves without a gradient:
-# eyes and mouth are covered here. The second view's are not, so it may be further off.
-CLOSE, EYES_AND_MOUTH = 0.1, 0.3
-NOISE = {"identity": 2e-3}  # the aligned crop hardly changes with the camera; what is left is pixels changing hands
+# eyes and mouth are covered here, but not in the second view. A recogniser feels every pixel that jumps elsewhere.
+TOLERANCE = {"identity": 0.2, "content": 0.2, "second_identity": 0.3}
+CLOSE = 0.05
 REACHES = {
     "identity": ("identity", "expression", "texture", "camera", "light"),
     "second_identity": ("identity", "texture"),
@@ -89,7 +91,8 @@ def test_gradient_agrees_with_finite_differences(objective, somewhere, uncovered
         if group not in REACHES[term]:
             assert float(slope.norm()) == 0.0, group
             continue
-        direction = PATHS[group] * slope / slope.norm()
+        unit = UNITS.get(group, torch.ones_like(slope))
+        direction = PATHS[group] * unit**2 * slope / (unit * slope).norm()
 
         def at(fraction, group=group, direction=direction):
             return somewhere.replace(**{group: getattr(somewhere, group) + fraction * direction})
@@ -99,8 +102,7 @@ def test_gradient_agrees_with_finite_differences(objective, somewhere, uncovered
             _, here = value_and_gradient(objective, at((point + 0.5) / POINTS - 0.5), term)
             added += float((getattr(here, group) * direction).sum()) / POINTS
         difference = value_and_gradient(objective, at(0.5), term)[0] - value_and_gradient(objective, at(-0.5), term)[0]
-        tolerance = EYES_AND_MOUTH if term == "second_identity" else CLOSE
-        assert added == pytest.approx(difference, rel=tolerance, abs=NOISE.get(term, 0.0)), group
+        assert added == pytest.approx(difference, rel=TOLERANCE.get(term, CLOSE)), group
 
 
 def test_a_term_of_weight_zero_is_not_computed(objective, somewhere):
