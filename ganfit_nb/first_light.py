@@ -10,7 +10,6 @@ from torch import Tensor
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
-from ganfit_nb.renderer import interpolate
 from ganfit_nb.second_view import LIGHT_DISTANCE, light_mean, light_position
 
 AZIMUTHS = [math.radians(a) for a in (-70, -45, -20, 0, 20, 45, 70)]
@@ -27,7 +26,7 @@ def first_light(photo: Photo, model: FaceModel, parameters: FaceParameters) -> T
     For a fixed direction the shading model I = albedo · (ambient + light · max(n·l, 0)) is linear in the six colours.
     """
     rendering = model.render(parameters, photo.image.shape[0])
-    region = interpolate(model.morphable.pixel_region[:, None], rendering.fragments)[..., 0] * photo.inside > 0.5
+    region = rendering.interpolate(model.morphable.pixel_region[:, None])[..., 0] * photo.inside > 0.5
     if not region.any():
         return parameters.light
     normals, albedo, target = rendering.normals[region], rendering.unlit[region], photo.image[region]

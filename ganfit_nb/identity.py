@@ -48,6 +48,13 @@ class IdentityFeatures:
     embedding: Float[Tensor, "N 128"]
     activations: tuple[Float[Tensor, "N _ _ _"], ...]
 
+    def rows(self) -> list[IdentityFeatures]:
+        """The features of each crop by itself, batches of one."""
+        return [
+            IdentityFeatures(self.embedding[k : k + 1], tuple(a[k : k + 1] for a in self.activations))
+            for k in range(len(self.embedding))
+        ]
+
 
 @dataclass(frozen=True)
 class IdentityNetwork:

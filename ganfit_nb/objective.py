@@ -16,7 +16,7 @@ from ganfit_nb.landmark_pairs import LANDMARK_SIZE, landmark_pairs
 from ganfit_nb.losses import LossWeights, content_distance, cosine_distance, landmark_distance, pixel_distance, prior
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
-from ganfit_nb.renderer import Rendering, interpolate
+from ganfit_nb.renderer import Rendering
 from ganfit_nb.second_view import light_deviation, second_view
 
 
@@ -57,16 +57,15 @@ class Objective:
     @cached_property
     def photo_features(self) -> IdentityFeatures:
         """F(I⁰): embedding and activations of the photo."""
-        return self.features(self.photo.image, self.photo.landmarks)
+        return self.network.features(self.crop(self.photo.image, self.photo.landmarks)[None])
 
     @cached_property
     def _inside(self) -> Tensor:
         return self.photo.inside.to(self.photo.image.device)
 
-    def features(self, image: Float[Tensor, "H W 3"], landmarks: Float[Tensor, "68 2"]) -> IdentityFeatures:
-        """F of a picture, aligned by its landmarks as the network was trained (Sec. 3.3.4)."""
-        crop = aligned_crop(image.permute(2, 0, 1), landmarks)
-        return self.network.features(crop[None])
+    def crop(self, image: Float[Tensor, "H W 3"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 150 150"]:
+        """A picture aligned by its landmarks as the network was trained (Sec. 3.3.4)."""
+        return aligned_crop(image.permute(2, 0, 1), landmarks)
 
     def evaluate(self, parameters: FaceParameters, weights: LossWeights, index: int) -> Evaluation:
         """Every term of Eq. 12 whose weight is not 0. `index` chooses the second view of Eq. 7."""
@@ -75,12 +74,7 @@ class Objective:
         terms: dict[str, Tensor] = {}
         rendering = None
         if wanted.keys() & {"identity", "content", "pixel", "second_identity"}:
-            albedo = self.model.texture(parameters.texture)
-        if wanted.keys() & {"identity", "content", "pixel"}:
-            rendering = self.model.render_parts(vertices, albedo, parameters, self.size)
-            terms |= self._picture_terms(vertices, rendering, parameters.camera, wanted)
-        if "second_identity" in wanted:
-            terms["second_identity"] = self._second_identity(parameters, albedo, index)
+            rendering = self._compare_pictures(terms, wanted, parameters, vertices, index)
         if "landmark" in wanted:
             terms["landmark"] = self._landmark(vertices, parameters.camera)
         if "shape_prior" in wanted:
@@ -91,36 +85,55 @@ class Objective:
             terms["texture_prior"] = prior(parameters.texture)
         return Evaluation({name: terms[name] for name in wanted}, wanted, rendering)
 
-    def _picture_terms(
-        self, vertices: Tensor, rendering: Rendering, camera: Tensor, wanted: dict[str, float]
-    ) -> dict[str, Tensor]:
-        terms = {}
-        if wanted.keys() & {"identity", "content"}:
-            features = self.features(rendering.image, self.model.landmarks(vertices, camera, self.size))
-            if "identity" in wanted:
-                terms["identity"] = self._identity(features)
-            if "content" in wanted:
-                terms["content"] = content_distance(self.photo_features.activations, features.activations)
-        if "pixel" in wanted:
-            terms["pixel"] = pixel_distance(self.photo.image, rendering.image, self._pixel_weight(rendering))
-        return terms
+    def _compare_pictures(
+        self,
+        terms: dict[str, Tensor],
+        wanted: dict[str, float],
+        parameters: FaceParameters,
+        vertices: Tensor,
+        index: int,
+    ) -> Rendering | None:
+        """Adds the terms of I^R and Î^R. Both share the texture, and one pass of the network."""
+        albedo = self.model.texture(parameters.texture)
+        crops, rendering = {}, None
+        if wanted.keys() & {"identity", "content", "pixel"}:
+            rendering = self.model.render_parts(vertices, albedo, parameters, self.size)
+            if "pixel" in wanted:
+                terms["pixel"] = pixel_distance(self.photo.image, rendering.image, self._pixel_weight(rendering))
+            if wanted.keys() & {"identity", "content"}:
+                crops["first"] = self._rendered_crop(rendering, vertices, parameters)
+        if "second_identity" in wanted:
+            view = second_view(parameters, self.seed, index)
+            turned = self.model.vertices(view)
+            crops["second"] = self._rendered_crop(
+                self.model.render_parts(turned, albedo, view, self.size), turned, view
+            )
+        if crops:
+            features = self.network.features(torch.stack(list(crops.values())))
+            self._compare_features(terms, wanted, dict(zip(crops, features.rows(), strict=True)))
+        return rendering
+
+    def _compare_features(
+        self, terms: dict[str, Tensor], wanted: dict[str, float], features: dict[str, IdentityFeatures]
+    ) -> None:
+        if "identity" in wanted:
+            terms["identity"] = self._identity(features["first"])
+        if "content" in wanted:
+            terms["content"] = content_distance(self.photo_features.activations, features["first"].activations)
+        if "second_identity" in wanted:
+            terms["second_identity"] = self._identity(features["second"])
+
+    def _rendered_crop(self, rendering: Rendering, vertices: Tensor, view: FaceParameters) -> Tensor:
+        return self.crop(rendering.image, self.model.landmarks(vertices, view.camera, self.size))
 
     @torch.no_grad()
     def _pixel_weight(self, rendering: Rendering) -> Tensor:
         """How much each pixel counts in Eq. 10: the skin seen, within the photo's borders."""
-        morphable = self.model.morphable
-        region = interpolate(morphable.pixel_region[:, None], rendering.fragments)[..., 0]
-        return region * self._inside
+        return rendering.interpolate(self.model.morphable.pixel_region[:, None])[..., 0] * self._inside
 
     def _identity(self, features: IdentityFeatures) -> Tensor:
         distance = cosine_distance(self.photo_features.embedding[0], features.embedding[0])
         return distance / self.network.different_people
-
-    def _second_identity(self, parameters: FaceParameters, albedo: Tensor, index: int) -> Tensor:
-        view = second_view(parameters, self.seed, index)
-        vertices = self.model.vertices(view)
-        rendering = self.model.render_parts(vertices, albedo, view, self.size)
-        return self._identity(self.features(rendering.image, self.model.landmarks(vertices, view.camera, self.size)))
 
     def _landmark(self, vertices: Tensor, camera: Tensor) -> Tensor:
         pairs = landmark_pairs(self.photo, self.model.morphable, vertices, camera)

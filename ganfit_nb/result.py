@@ -17,7 +17,6 @@ from ganfit_nb.face_model import FaceModel
 from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork, aligned_crop
 from ganfit_nb.photo import Photo
-from ganfit_nb.renderer import interpolate
 
 OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
 PACKAGES = ("ganfit_nb", "torch", "numpy", "numba")
@@ -106,7 +105,7 @@ def overlay(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
     Over the photo, and in the difference, lies the face alone: hair, ears and neck are no part of what was compared.
     """
     rendering = model.render(step.parameters, photo.size)
-    region = interpolate(model.morphable.pixel_region[:, None], rendering.fragments)
+    region = rendering.interpolate(model.morphable.pixel_region[:, None])
     texture = model.texture(step.parameters.texture).permute(2, 0, 1)[None]
     texture = torch.nn.functional.interpolate(texture, (photo.size, photo.size), mode="area")[0].permute(1, 2, 0)
     return contact_sheet(
