@@ -8,9 +8,10 @@ for step in fit(Photo.open("portrait.jpg"), FaceModel.default(), FitConfig(steps
 
 import os
 
-# Idle OpenMP threads that spin slow a fit 10 to 30 times beside any other busy process; sleeping ones do not.
-# Must be set before torch loads its OpenMP.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# One thread for torch unless you say otherwise: a step is many small operations, which a second thread speeds up by a
+# third at best, and slows down 10 to 100 times when another process wants its core. It also makes a fit's bits the same
+# on machines with any number of cores. Must be set before torch loads its OpenMP.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel

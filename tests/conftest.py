@@ -2,9 +2,7 @@
 
 import os
 
-# Two spinning thread pools on two cores starve each other; the workqueue pool sleeps instead.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as ganfit_nb sets it, which is imported after torch here
 
 from jaxtyping import install_import_hook
 
