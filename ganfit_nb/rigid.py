@@ -1,4 +1,4 @@
-"""Rigid alignment of corresponding points (Kabsch 1976), for errors that pose and position must not enter."""
+"""Alignment of corresponding points (Kabsch 1976), for errors that pose, and if wanted size, must not enter."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def rigid_distance(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -
     """Mean distance of corresponding points after the best rigid alignment, in their unit."""
     rotation, translation = rigid_transform(source, target)
     return float((source @ rotation.T + translation - target).norm(dim=1).mean())
+
+
+def similarity_distance(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -> float:
+    """The same with the source scaled to the target's size (root mean square distance from the centre, Horn 1987)."""
+    radius, wanted = ((points - points.mean(0)).norm() for points in (source, target))
+    return rigid_distance(source * (wanted / radius), target)

@@ -1,6 +1,6 @@
 import torch
 
-from ganfit_nb.rigid import rigid_distance, rigid_transform
+from ganfit_nb.rigid import rigid_distance, rigid_transform, similarity_distance
 
 
 def rotation(axis_angle: torch.Tensor) -> torch.Tensor:
@@ -20,3 +20,9 @@ def test_scale_and_reflection_are_not_forgiven():
     source = torch.randn(50, 3)
     assert rigid_distance(source, 2 * source) > 0.5
     assert rigid_distance(source, source * torch.tensor([-1.0, 1.0, 1.0])) > 0.3
+
+
+def test_scale_is_forgiven_where_asked_for():
+    source = torch.randn(50, 3)
+    assert similarity_distance(2 * source + 1, source) < 1e-5
+    assert similarity_distance(source * torch.tensor([-1.0, 1.0, 1.0]), source) > 0.3
