@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 import torch
-from ganfit_widgets import FitPlayer, LossChart, MeshView, StepPlayer, step_player
-from ganfit_widgets.loss_chart import HEIGHT, TOP
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.assets import asset_path
+from ganfit_widgets import FitPlayer, LossChart, MeshView, StepPlayer, step_player
+from ganfit_widgets.loss_chart import HEIGHT, TOP
 
 
 class Recorder(StepPlayer):
