@@ -8,10 +8,13 @@ for step in fit(Photo.open("portrait.jpg"), FaceModel.default(), FitConfig(steps
 
 import os
 
-# One thread for torch unless you say otherwise: a step is many small operations, which a second thread speeds up by a
-# third at best, and slows down 10 to 100 times when another process wants its core. It also makes a fit's bits the same
-# on machines with any number of cores. Must be set before torch loads its OpenMP.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import torch
+
+# One thread for torch unless OMP_NUM_THREADS says otherwise: a step is many small operations, which a second thread
+# speeds up by a third at best, and slows down 10 to 100 times when another process wants its core. It also makes a
+# fit's bits the same on machines with any number of cores.
+if "OMP_NUM_THREADS" not in os.environ:
+    torch.set_num_threads(1)
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel

@@ -1,9 +1,5 @@
 """Shapes in signatures are checked while testing; every test starts from the same seed."""
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # as ganfit_nb sets it, which is imported after torch here
-
 from jaxtyping import install_import_hook
 
 install_import_hook("ganfit_nb", "beartype.beartype")
