@@ -52,7 +52,7 @@ def paint_eye_surround(canvas: Canvas, person: Person, rng: np.random.Generator)
     canvas.pigment((strength * hollow + rng.gamma(2.0, 0.035) * lid) * face.skin, np.array([0.8, 1.0, 0.75]))
     bag = np.linspace(-0.9, 0.9, 24)
     curve = np.stack([middle[0] - 2.0 + 13.0 * bag, middle[1] + lid_height + 8.0 - 5.5 * bag**2], axis=1)
-    _crease(canvas, curve, width=1.6, depth=0.16 * person.age * rng.random(), rng=rng)
+    _crease(canvas, curve, width=1.6, depth=0.3 * person.age * rng.random(), rng=rng)
 
 
 def _crease(
@@ -87,22 +87,22 @@ def paint_wrinkles(canvas: Canvas, person: Person, rng: np.random.Generator) -> 
         x = np.linspace(-reach, reach, 40)
         height = brow[1] - 10.0 - 8.5 * k + rng.normal(0.0, 1.0)
         wave = 1.1 * np.sin(x / rng.uniform(9.0, 15.0) + rng.uniform(0, 6.3)) - 2.0 * np.cos(x / 24.0)
-        _crease(canvas, np.stack([x, height + wave], axis=1), 1.1, 0.26 * age * rng.random(), rng, both=False)
+        _crease(canvas, np.stack([x, height + wave], axis=1), 1.1, 0.45 * age * rng.random(), rng, both=False)
     frown = np.linspace(0.0, 1.0, 12)
     curve = np.stack([5.0 + 2.0 * frown, between[1] + 4.0 - 14.0 * frown], axis=1)
-    _crease(canvas, curve, 1.2, 0.25 * age * rng.random(), rng)
+    _crease(canvas, curve, 1.2, 0.45 * age * rng.random(), rng)
     outer = face.eye_corners[1]
     for k in range(rng.integers(3, 6)):
         angle = np.radians(-34.0 + 17.0 * k + rng.normal(0.0, 4.0))
         along = np.linspace(4.0, rng.uniform(12.0, 22.0), 14)
         curve = outer + along[:, None] * np.array([np.cos(angle), np.sin(angle)])
         curve[:, 1] += 0.012 * along**2
-        _crease(canvas, curve, 0.8, 0.24 * age * rng.random(), rng)
+        _crease(canvas, curve, 0.8, 0.42 * age * rng.random(), rng)
     wing, mouth = face.wing, face.point(54)
     fold = spline(
         np.array([[wing[0] + 2.0, wing[1] - 4.0], [wing[0] + 7.0, wing[1] + 8.0], [mouth[0] + 7.0, mouth[1] - 1.0]]), 30
     )
-    _crease(canvas, fold, 2.4, 0.04 + 0.24 * age * rng.uniform(0.3, 1.0), rng)
+    _crease(canvas, fold, 2.4, 0.04 + 0.4 * age * rng.uniform(0.3, 1.0), rng)
 
 
 def paint_spots(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
