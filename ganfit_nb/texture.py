@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int8, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -33,8 +34,8 @@ class TextureModel(Protocol):
 class PcaTexture(nn.Module):
     """Linear texture model of Eq. 1, T(p_t) = m_t + U_t p_t, with p_t in standard deviations of each mode.
 
-    The mean has full resolution and colour. A mode is stored as luma at half the side and two colour differences at an
-    eighth of it: skin's colour varies slowly, its detail is in the luma. Values are clamped to [0, 1].
+    The mean has full resolution and colour. A mode is stored as luma at 7/16 of the side and two colour differences
+    at a quarter of that: skin's colour varies slowly, its detail is in the luma. Values are clamped to [0, 1].
     """
 
     mean: Tensor
@@ -65,9 +66,15 @@ class PcaTexture(nn.Module):
         """Reads a file written by `ganfit_nb.training.pca_texture`; GanfitError when it is something else."""
         try:
             stored = load_file(Path(path))
-            luma = stored["luma"].float() * stored["luma_scale"][:, None, None]
-            chroma = stored["chroma"].float() * stored["chroma_scale"][:, None, None, None]
-            return cls(stored["mean"].float() / 255.0, luma, chroma)
+            luma, chroma = (
+                torch.cat([stored[f"{name}_fine"], unpack_nibbles(stored[f"{name}_rest"])]).float()
+                * stored[f"{name}_scale"][:, None]
+                for name in ("luma", "chroma")
+            )
+            side_y, side_c = math.isqrt(luma.shape[1]), math.isqrt(chroma.shape[1] // 2)
+            return cls(
+                stored["mean"].float() / 255.0, luma.view(-1, side_y, side_y), chroma.view(-1, 2, side_c, side_c)
+            )
         except (OSError, SafetensorError, KeyError) as error:
             raise GanfitError(f"{path} holds no PCA texture; build one with ganfit_nb.training.pca_texture.") from error
 
@@ -79,6 +86,17 @@ class PcaTexture(nn.Module):
 
 def _enlarge(field: Float[Tensor, "1 C h h"], size: int) -> Float[Tensor, "1 C H H"]:
     return F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def pack_nibbles(values: Int8[Tensor, "... W"]) -> UInt8[Tensor, "... w"]:
+    """Integers from −8 to 7, two to a byte along the last axis."""
+    low, high = values[..., ::2].to(torch.int16) + 8, values[..., 1::2].to(torch.int16) + 8
+    return (low + 16 * high).to(torch.uint8)
+
+
+def unpack_nibbles(packed: UInt8[Tensor, "... w"]) -> Int8[Tensor, "... W"]:
+    """What `pack_nibbles` was given."""
+    return (torch.stack([packed % 16, packed // 16], dim=-1).to(torch.int8) - 8).flatten(-2)
 
 
 def sample_uv(texture: Float[Tensor, "H W 3"], uv: Float[Tensor, "V 2"]) -> Float[Tensor, "V 3"]:

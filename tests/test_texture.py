@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.texture import PcaTexture, sample_uv
-from ganfit_nb.training.pca_texture import build_pca, face_weight, project, reduce_maps
+from ganfit_nb.texture import PcaTexture, pack_nibbles, sample_uv, unpack_nibbles
+from ganfit_nb.training.pca_texture import TexturePca, build_pca, face_weight, open_maps, project, stored_sides
 from ganfit_nb.training.uv_corpus import UvCorpus
 
 SIZE = 64
@@ -23,9 +23,19 @@ def maps(corpus: UvCorpus) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model(corpus: UvCorpus, maps: np.ndarray, tmp_path_factory) -> PcaTexture:
+def pca(corpus: UvCorpus, maps: np.ndarray) -> TexturePca:
+    return build_pca(maps[:120], 60, face_weight(corpus.face), maps[:120])
+
+
+@pytest.fixture(scope="module")
+def exact(pca: TexturePca) -> PcaTexture:
+    return PcaTexture(pca.mean, pca.luma, pca.chroma)
+
+
+@pytest.fixture(scope="module")
+def model(pca: TexturePca, tmp_path_factory) -> PcaTexture:
     path = tmp_path_factory.mktemp("pca") / "texture.safetensors"
-    build_pca(maps[:120], 60, face_weight(corpus.face), maps[:120]).save(path)
+    pca.save(path)
     return PcaTexture.load(path)
 
 
@@ -34,10 +44,10 @@ def shipped() -> PcaTexture:
     return PcaTexture.default()
 
 
-def test_coefficients_are_standard_deviations(corpus: UvCorpus, maps: np.ndarray, model: PcaTexture) -> None:
+def test_coefficients_are_standard_deviations(corpus: UvCorpus, maps: np.ndarray, exact: PcaTexture) -> None:
     weight = face_weight(corpus.face)
     images = torch.from_numpy(maps[:120]).float() / 255.0
-    coefficients = torch.stack([project(model, image, weight) for image in images])[:, :30]
+    coefficients = torch.stack([project(exact, image, weight) for image in images])[:, :30]
     assert torch.allclose(coefficients.mean(dim=0), torch.zeros(30), atol=0.05)
     assert torch.allclose(coefficients.std(dim=0), torch.ones(30), atol=0.05)
     correlation = torch.corrcoef(coefficients.T) - torch.eye(30)
@@ -58,9 +68,7 @@ def test_held_out_maps_are_reconstructed_far_better_than_by_the_mean(
 
 def test_projection_inverts_the_model(corpus: UvCorpus, model: PcaTexture) -> None:
     p_t = 0.1 * torch.randn(model.dim, generator=torch.Generator().manual_seed(0))
-    luma, chroma = reduce_maps(torch.zeros(1, SIZE, SIZE, 3), SIZE)
-    assert luma.shape[1:] == model.luma.shape[1:]
-    assert chroma.shape[1:] == model.chroma.shape[1:]
+    assert (model.luma.shape[-1], model.chroma.shape[-1]) == stored_sides(SIZE)
     found = project(model, model(p_t), face_weight(corpus.face))
     assert (found - p_t)[:10].norm() < 0.2 * p_t[:10].norm()
 
@@ -82,6 +90,26 @@ def test_zero_is_the_mean_and_the_map_is_linear(model: PcaTexture) -> None:
     assert torch.allclose((model(2 * step) - model.mean)[inside], 2 * (model(step) - model.mean)[inside], atol=1e-5)
 
 
+def test_nibbles_survive_their_packing() -> None:
+    values = torch.randint(-8, 8, (3, 10), dtype=torch.int8)
+    packed = pack_nibbles(values)
+    assert packed.shape == (3, 5)
+    assert torch.equal(unpack_nibbles(packed), values)
+
+
+def test_the_file_loses_little(exact: PcaTexture, model: PcaTexture) -> None:
+    z = torch.randn(60)
+    assert (exact(z) - model(z)).abs().mean() < 0.002
+
+
+def test_modes_of_any_side_share_their_coefficients(corpus: UvCorpus, maps: np.ndarray, pca: TexturePca) -> None:
+    fine = build_pca(maps[:120], 60, face_weight(corpus.face), maps[:120], sides=(SIZE, SIZE // 4))
+    assert fine.luma.shape == (60, SIZE, SIZE)
+    smaller = torch.nn.functional.adaptive_avg_pool2d(fine.luma, pca.luma.shape[-1])
+    same = torch.nn.functional.cosine_similarity(smaller.flatten(1), pca.luma.flatten(1))
+    assert same.abs().min() > 0.99  # up to a sign, which an even mode may take either way
+
+
 def test_more_modes_than_maps_is_refused(corpus: UvCorpus, maps: np.ndarray) -> None:
     with pytest.raises(GanfitError, match="larger corpus"):
         build_pca(maps[:10], 10, face_weight(corpus.face), maps[:1])
@@ -92,6 +120,8 @@ def test_wrong_length_and_wrong_file_are_refused(model: PcaTexture, tmp_path) ->
         model(torch.zeros(3))
     with pytest.raises(GanfitError, match="no PCA texture"):
         PcaTexture.load(tmp_path / "none.safetensors")
+    with pytest.raises(GanfitError, match="ganfit train corpus"):
+        open_maps(tmp_path)
 
 
 def test_shipped_model_draws_people(shipped: PcaTexture) -> None:

@@ -1,11 +1,12 @@
 """The PCA of a UV corpus (Eq. 1), packed into the shipped asset.
 
-    python -m ganfit_nb.training.uv_corpus --skins DIR --size 256 --count 1250 --out corpus
-    python -m ganfit_nb.training.uv_corpus --skins DIR --seed 1 --count 80 --out detail
-    python -m ganfit_nb.training.pca_texture --corpus corpus/maps.npy --detail detail/maps.npy --out FILE
+    ganfit train corpus --skins DIR --count 10000 --out corpus
+    ganfit train corpus --skins DIR --count 500 --first 10000 --out held_out
+    ganfit train pca --corpus corpus --held-out held_out --out texture_pca.safetensors
 
-A map is reduced to what the asset stores: luma at half the side, colour differences at an eighth, each texel weighted
-by its worth to a face. So a corpus of 256² maps does for a 512² model, with a few maps at 512² for the mean's detail.
+A map is reduced to what the asset stores: luma at 7/16 of the side, colour differences at a quarter of that, each texel
+weighted by its worth to a face. So a corpus of 256² maps does for a 512² model, with a few maps at 512² for the mean's
+detail.
 With fewer maps than texels the modes are combinations of the maps, so the eigenvectors of the N×N Gram matrix give them
 all (Sirovich & Kirby 1987) in one pass over the corpus.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Float16
 from numpy import ndarray
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,12 +28,12 @@ from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.morphable import MorphableModel
-from ganfit_nb.texture import RGB_FROM_YCC, PcaTexture
+from ganfit_nb.texture import RGB_FROM_YCC, PcaTexture, pack_nibbles
 from ganfit_nb.training.canvas import Face
 from ganfit_nb.training.painting import smoothstep
 from ganfit_nb.training.uv_layout import UvLayout
 
-LUMA_SHRINK, CHROMA_SHRINK = 2, 8
+FINE_MODES = 16
 YCC_FROM_RGB = torch.linalg.inv(RGB_FROM_YCC)
 SCALP_WEIGHT = 0.25  # of a texel outside the face against one inside, in amplitude
 CHUNK = 64  # maps a time
@@ -48,29 +49,35 @@ class TexturePca:
     kept: float
 
     def save(self, path: Path) -> None:
-        """Writes the asset: the mean as bytes of the display range, modes as int8 with a scale each."""
-        luma_scale = self.luma.abs().amax(dim=(1, 2)) / 127.0
-        chroma_scale = self.chroma.abs().amax(dim=(1, 2, 3)) / 127.0
-        tensors = {
-            "mean": (255.0 * self.mean).to(torch.float16),
-            "luma": (self.luma / luma_scale[:, None, None]).round().to(torch.int8),
-            "luma_scale": luma_scale,
-            "chroma": (self.chroma / chroma_scale[:, None, None, None]).round().to(torch.int8),
-            "chroma_scale": chroma_scale,
-        }
+        """Writes the asset: the mean as bytes of the display range, modes as integers with a scale each, the first
+        FINE_MODES of 8 bits and the rest, which hardly show, of 4."""
+        tensors = {"mean": (255.0 * self.mean).round().to(torch.uint8)}
+        for name, modes in (("luma", self.luma.flatten(1)), ("chroma", self.chroma.flatten(1))):
+            steps = torch.where(torch.arange(len(modes)) < FINE_MODES, 127.0, 7.0)
+            scale = modes.abs().amax(dim=1).clamp_min(1e-12) / steps
+            whole = (modes / scale[:, None]).round().to(torch.int8)
+            tensors |= {f"{name}_scale": scale, f"{name}_fine": whole[:FINE_MODES].contiguous()}
+            tensors[f"{name}_rest"] = pack_nibbles(whole[FINE_MODES:])
         save_file(tensors, path, metadata={"kept_variance": f"{self.kept:.4f}"})
 
 
-def reduce_maps(maps: Float[Tensor, "N H H 3"], size: int) -> tuple[Float[Tensor, "N h h"], Float[Tensor, "N 2 c c"]]:
-    """Luma at half the model's side and colour differences at an eighth, by area averages; the maps may be smaller."""
+def stored_sides(size: int) -> tuple[int, int]:
+    """Sides of the luma and of the colour differences that a model of `size`² maps stores."""
+    return 7 * size // 16, 7 * size // 64
+
+
+def reduce_maps(
+    maps: Float[Tensor, "N H H 3"], luma: int, chroma: int
+) -> tuple[Float[Tensor, "N h h"], Float[Tensor, "N 2 c c"]]:
+    """Luma and colour differences at their sides, by area averages."""
     ycc = (maps @ YCC_FROM_RGB.T).permute(0, 3, 1, 2)
-    luma, chroma = size // LUMA_SHRINK, size // CHROMA_SHRINK
     return F.adaptive_avg_pool2d(ycc[:, :1], luma)[:, 0], F.adaptive_avg_pool2d(ycc[:, 1:], chroma)
 
 
-def _weights(weight: Float[Tensor, "H H"], size: int) -> tuple[Float[Tensor, " y"], Float[Tensor, " c"]]:
-    """Weights of the stored luma and chroma values; a chroma cell stands for many luma cells."""
-    luma, chroma = size // LUMA_SHRINK, size // CHROMA_SHRINK
+def reduced_weights(
+    weight: Float[Tensor, "H W"], luma: int, chroma: int
+) -> tuple[Float[Tensor, " y"], Float[Tensor, " c"]]:
+    """Weights of the values that `reduce_maps` gives; a chroma cell stands for many luma cells."""
     wy = F.adaptive_avg_pool2d(weight[None], luma).flatten()
     return wy, F.adaptive_avg_pool2d(weight[None], chroma).flatten().repeat(2) * (luma / chroma)
 
@@ -96,36 +103,33 @@ def mean_map(maps: ndarray, detail: ndarray) -> Float[Tensor, "S S 3"]:
     return mean[0].permute(1, 2, 0).clamp(0.0, 1.0)
 
 
-def build_pca(maps: ndarray, modes: int, weight: Float[Tensor, "H H"], detail: ndarray) -> TexturePca:
+def build_pca(
+    maps: ndarray, modes: int, weight: Float[Tensor, "H H"], detail: ndarray, sides: tuple[int, int] | None = None
+) -> TexturePca:
     """PCA of uint8 maps (N, h, h, 3), which may be a memory map, for a model of the size of `detail` (n, H, H, 3).
 
-    Coefficients of the corpus have mean 0 and standard deviation 1 in every mode. GanfitError for more modes than maps.
+    Coefficients of the corpus have mean 0 and standard deviation 1 in every mode. `sides` are those of the modes' luma
+    and colour differences, by default what the asset stores. GanfitError for more modes than maps.
     """
-    count, size = len(maps), detail.shape[1]
-    if modes >= count:
-        raise GanfitError(f"{count} maps give at most {count - 1} modes, not {modes}; make a larger corpus.")
-    luma, chroma = [], []
-    for start in tqdm(range(0, count, CHUNK), desc="reduce"):
-        y, c = reduce_maps(torch.from_numpy(np.array(maps[start : start + CHUNK])).float() / 255.0, size)
-        luma.append(y.to(torch.float16))
-        chroma.append(c)
-    lumas, chromas = torch.cat(luma).flatten(1), torch.cat(chroma).flatten(1)
-    blocks = torch.arange(lumas.shape[1]).split(8192)
-    mean_luma = torch.cat([lumas[:, block].float().mean(dim=0) for block in blocks])
-    chromas = chromas - chromas.mean(dim=0)
-    wy, wc = _weights(weight, size)
-    gram = chromas.mul(wc) @ chromas.mul(wc).T
-    for block in blocks:
-        part = (lumas[:, block].float() - mean_luma[block]) * wy[block]
+    if modes >= len(maps):
+        raise GanfitError(f"{len(maps)} maps give at most {len(maps) - 1} modes, not {modes}; make a larger corpus.")
+    stored = stored_sides(detail.shape[1])
+    luma, chroma = reduced_corpus(maps, *stored)
+    wy, wc = reduced_weights(weight, *stored)
+    gram = chroma.mul(wc) @ chroma.mul(wc).T
+    for block in torch.arange(luma.shape[1]).split(8192):
+        part = luma[:, block].float() * wy[block]
         gram += part @ part.T
-    values, vectors = torch.linalg.eigh(gram.double() / count)
+    values, vectors = torch.linalg.eigh(gram.double() / len(maps))
     values, vectors = values.flip(0).clamp_min(0.0), vectors.flip(1)
+    if sides:
+        luma, chroma = reduced_corpus(maps, *sides)
     # A mode per standard deviation is the mean over the corpus of map times coefficient.
-    mix = (vectors[:, :modes].T / count**0.5).float()
-    modes_y = torch.cat([mix @ (lumas[:, block].float() - mean_luma[block]) for block in blocks], dim=1)
-    modes_c = mix @ chromas
+    mix = (vectors[:, :modes].T / len(maps) ** 0.5).float()
+    modes_y = torch.cat([mix @ part.float() for part in luma.split(8192, dim=1)], dim=1)
+    modes_c = mix @ chroma
     sign = torch.where(modes_y.sum(dim=1) < 0, -1.0, 1.0)[:, None]  # more is lighter
-    side_y, side_c = size // LUMA_SHRINK, size // CHROMA_SHRINK
+    side_y, side_c = sides or stored
     return TexturePca(
         mean_map(maps, detail),
         (sign * modes_y).view(modes, side_y, side_y),
@@ -134,14 +138,34 @@ def build_pca(maps: ndarray, modes: int, weight: Float[Tensor, "H H"], detail: n
     )
 
 
+def reduced_corpus(maps: ndarray, luma: int, chroma: int) -> tuple[Float16[Tensor, "N y"], Float[Tensor, "N c"]]:
+    """All maps at these sides, their mean taken away."""
+    ys, cs = torch.empty(len(maps), luma**2, dtype=torch.float16), torch.empty(len(maps), 2 * chroma**2)
+    for start in tqdm(range(0, len(maps), CHUNK), desc="reduce"):
+        part = torch.from_numpy(np.array(maps[start : start + CHUNK])).float() / 255.0
+        y, c = reduce_maps(part, luma, chroma)
+        ys[start : start + CHUNK], cs[start : start + CHUNK] = y.flatten(1), c.flatten(1)
+    for block in torch.arange(ys.shape[1]).split(8192):
+        ys[:, block] = (ys[:, block].float() - ys[:, block].float().mean(dim=0)).half()
+    return ys, cs - cs.mean(dim=0)
+
+
 def project(model: PcaTexture, image: Float[Tensor, "H H 3"], weight: Float[Tensor, "H H"]) -> Float[Tensor, " t"]:
     """Coefficients of the weighted least-squares approximation of a map."""
-    size = model.mean.shape[0]
-    y, c = reduce_maps((image - model.mean)[None], size)
-    wy, wc = _weights(weight, size)
+    sides = model.luma.shape[-1], model.chroma.shape[-1]
+    y, c = reduce_maps((image - model.mean)[None], *sides)
+    wy, wc = reduced_weights(weight, *sides)
     basis = torch.cat([model.luma.flatten(1) * wy, model.chroma.flatten(1) * wc], dim=1)
     target = torch.cat([y.flatten() * wy, c.flatten() * wc])
     return torch.linalg.lstsq(basis @ basis.T, basis @ target).solution
+
+
+def open_maps(folder: Path) -> ndarray:
+    """The maps (N, H, H, 3) of a corpus folder, left on disk; GanfitError when there are none."""
+    if not (folder / "maps.npy").is_file():
+        raise GanfitError(f"There is no corpus in {folder}; make one with: ganfit train corpus --out {folder}")
+    maps: ndarray = np.load(folder / "maps.npy", mmap_mode="r")
+    return maps
 
 
 def held_out_errors(model: PcaTexture, maps: ndarray, weight: Float[Tensor, "H H"]) -> tuple[float, float]:
@@ -155,28 +179,19 @@ def held_out_errors(model: PcaTexture, maps: ndarray, weight: Float[Tensor, "H H
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Runs the command; the `detail` maps are no part of the PCA, so they also test it."""
-    for path in (arguments.corpus, arguments.detail):
-        if not path.is_file():
-            raise GanfitError(f"There is no corpus at {path}; make one with ganfit_nb.training.uv_corpus.")
-    maps, detail = np.load(arguments.corpus, mmap_mode="r"), np.load(arguments.detail, mmap_mode="r")
-    weight = face_weight(Face(UvLayout.of(MorphableModel.default(), detail.shape[1])))
-    pca = build_pca(maps, arguments.modes, weight, detail)
+    """Runs the command; the held-out maps are no part of the PCA, so they also test it."""
+    maps, held_out = (open_maps(folder) for folder in (arguments.corpus, arguments.held_out))
+    weight = face_weight(Face(UvLayout.of(MorphableModel.default(), held_out.shape[1])))
+    pca = build_pca(maps, arguments.modes, weight, held_out)
     pca.save(arguments.out)
-    error, spread = held_out_errors(PcaTexture.load(arguments.out), detail, weight)
+    error, spread = held_out_errors(PcaTexture.load(arguments.out), held_out, weight)
     print(f"{arguments.modes} modes of {len(maps)} maps keep {100 * pca.kept:.2f} % of the weighted variance")
-    print(f"mean absolute error on {len(detail)} held-out maps {error:.4f}, of the mean map {spread:.4f}")
+    print(f"mean absolute error on {len(held_out)} held-out maps {error:.4f}, of the mean map {spread:.4f}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--corpus", type=Path, required=True, help="maps.npy of ganfit_nb.training.uv_corpus")
-    parser.add_argument("--detail", type=Path, required=True, help="maps.npy of a few other people at full size")
-    parser.add_argument("--modes", type=int, default=195)
-    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
-
-
-if __name__ == "__main__":
-    command = argparse.ArgumentParser(description="Build the PCA texture model of a UV corpus.")
-    add_arguments(command)
-    main(command.parse_args())
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="what `ganfit train corpus` wrote")
+    parser.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="the same of other people")
+    parser.add_argument("--modes", type=int, default=512, help="number of coefficients (default %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the safetensors file to write")

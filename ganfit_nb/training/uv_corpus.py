@@ -1,6 +1,6 @@
 """The UV corpus: any number of 512×512 albedo maps of people who do not exist, each from (seed, index) alone.
 
-    python -m ganfit_nb.training.uv_corpus --skins DIR --count 10000 --out corpus --seed 0
+    ganfit train corpus --skins DIR --count 10000 --out corpus
 
 writes corpus/maps.npy (N, H, W, 3) uint8, to be opened with numpy.load(..., mmap_mode="r"), and corpus/sheet.png.
 Without --skins the base is procedural.
@@ -134,21 +134,15 @@ def write_corpus(corpus: UvCorpus, count: int, out: Path, first: int = 0) -> Pat
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--skins", type=Path, help="folder of MakeHuman skins (default: procedural skin)")
+    parser.add_argument("--skins", type=Path, metavar="DIR", help="folder of MakeHuman skins (default: none)")
     parser.add_argument("--count", type=int, default=10000, help="number of maps")
     parser.add_argument("--first", type=int, default=0, help="index of the first map")
     parser.add_argument("--size", type=int, default=512, help="texels a side")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Runs the command."""
     corpus = UvCorpus.build(arguments.size, arguments.skins, arguments.seed)
     print(write_corpus(corpus, arguments.count, arguments.out, arguments.first))
-
-
-if __name__ == "__main__":
-    command = argparse.ArgumentParser(description="Make a corpus of albedo UV maps.")
-    add_arguments(command)
-    main(command.parse_args())
