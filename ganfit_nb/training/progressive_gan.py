@@ -1,0 +1,250 @@
+"""Training of a progressive GAN in UV space (Sec. 3.1; Karras et al., ICLR 2018) as a generator of steps.
+
+    training = GanTraining(TrainingMaps.of(path, 512, weight), GanConfig())
+    for step in training.steps():
+        print(step.resolution, step.shown, step.losses)
+
+It can stop after any step; `save` and `resume` continue bit for bit on the CPU.
+
+The generator lowers λ_adv L_adv + λ_rec L_rec. L_adv is the relativistic loss with zero-centred gradient penalties on
+both sides (Huang et al., "The GAN is dead; long live the GAN!", 2024), which needs none of the balancing that a
+Wasserstein critic needs; L_rec is the distance of G(code) to the map the code belongs to (training_maps.py).
+Up to WINDOW² whole maps are shown, above it windows of that side, one place a step: a fine level only adds what is
+local, and a window costs the same at every resolution.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.networks.equalized import enlarge, halve
+from ganfit_nb.networks.progressive_generator import COARSE, WINDOW, Generator, Picture, Window
+from ganfit_nb.training.discriminator import Discriminator
+from ganfit_nb.training.training_maps import TrainingMaps
+
+PENALTY_EVERY = 8  # steps between gradient penalties, each counted as many times
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """What may be chosen before a training.
+
+    shown        maps shown at each resolution, mirror images and repetitions counted
+    batch        maps a step
+    width        features times resolution of the generator; the discriminator has half as many
+    adversarial  λ_adv
+    reconstruct  λ_rec
+    penalty      γ of the gradient penalties
+    rate         Adam's, with β = (0, 0.99) as in the paper of progressive growing; falls to zero in the last quarter
+    average      decay of the averaged generator per map shown
+    """
+
+    shown: dict[int, int] = field(default_factory=lambda: {64: 8_000, 128: 16_000, 256: 24_000, 512: 32_000})
+    batch: int = 8
+    latent: int = 512
+    width: int = 4096
+    adversarial: float = 0.4
+    reconstruct: float = 10.0
+    penalty: float = 1.0
+    rate: float = 2e-3
+    average: float = 0.9995
+    seed: int = 0
+    device: str = "cpu"
+
+    def place(self, shown: int) -> tuple[int, float] | None:
+        """Resolution, and how far it is faded in, after so many maps; None at the end. The first half of a stage fades
+        its level in."""
+        for resolution, count in self.shown.items():
+            if shown < count:
+                return resolution, min(1.0, 2.0 * shown / count) if resolution > COARSE else 1.0
+            shown -= count
+        return None
+
+    def scaled(self, effort: float) -> GanConfig:
+        """The same schedule with more or fewer maps; every stage keeps whole steps, and at least two."""
+        steps = {side: max(2, round(effort * count / self.batch)) for side, count in self.shown.items()}
+        return replace(self, shown={side: self.batch * count for side, count in steps.items()})
+
+    @property
+    def total(self) -> int:
+        """Maps shown in the whole training."""
+        return sum(self.shown.values())
+
+
+@dataclass(frozen=True)
+class GanStep:
+    """One step: where the training stands, and what the losses were."""
+
+    resolution: int
+    fade: float
+    shown: int
+    losses: dict[str, float]
+    seconds: float
+
+
+class GanTraining:
+    """Networks, optimisers and random numbers of one training."""
+
+    def __init__(self, maps: TrainingMaps, config: GanConfig) -> None:
+        self.maps, self.config = maps, config
+        self.random = torch.Generator().manual_seed(config.seed)
+        resolution = max(config.shown)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.generator = Generator(resolution, config.latent, config.width)
+            self.discriminator = Discriminator(resolution, config.width // 2)
+        with torch.no_grad():
+            self.generator.mean.copy_(maps.coarse_mean)
+            self.generator.luma.copy_(maps.luma)
+            self.generator.chroma.copy_(maps.chroma)
+            # A code counts at first by what it shows, or rather its root, lest the last ones be lost.
+            shown = maps.luma.square().mean(dim=(1, 2, 3)).sqrt()
+            self.generator.dense.weight.mul_((shown / shown.square().mean().sqrt()).sqrt())
+            for side, picture in self.generator.pictures.items():
+                detail = cast(Picture, picture).detail
+                detail.copy_(maps.detail(int(side), detail.shape[2]))
+        self.generator.to(config.device)
+        self.discriminator.to(config.device)
+        self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
+        self.optimizers = [
+            torch.optim.Adam(network.parameters(), lr=config.rate, betas=(0.0, 0.99))
+            for network in (self.generator, self.discriminator)
+        ]
+        self.shown, self.count = 0, 0
+
+    def steps(self) -> Iterator[GanStep]:
+        """Trains to the end of the schedule."""
+        while (place := self.config.place(self.shown)) is not None:
+            clock = perf_counter()
+            losses = self._step(*place)
+            yield GanStep(*place, self.shown, losses, perf_counter() - clock)
+
+    def _step(self, resolution: int, fade: float) -> dict[str, float]:
+        """One update of the discriminator and one of the generator on the same pictures."""
+        config, count = self.config, self.config.batch
+        window = self._window(resolution)
+        index = torch.randint(len(self.maps), (count,), generator=self.random)
+        noise = torch.randn(count // 2, config.latent, generator=self.random)
+        z = torch.cat([self.maps.codes[index[: count // 2]], noise]).to(config.device)
+        real = self.maps.pictures(index, resolution, window).to(config.device)
+        real = _faded(real, fade)
+        mean, weight = (
+            self.maps.part(whole, resolution, window).to(config.device) for whole in (self.maps.mean, self.maps.weight)
+        )
+        with torch.autocast(config.device, torch.bfloat16):
+            fake = self.generator(z, resolution, fade, window)
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = config.rate * min(1.0, 4.0 - 4.0 * self.shown / config.total)
+        losses = self._update_discriminator(real, fake.detach(), mean, resolution, fade)
+        losses |= self._update_generator(real, fake, mean, weight[..., 0], resolution, fade)
+        with torch.no_grad():
+            decay = config.average**count
+            for ours, theirs in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
+                ours.lerp_(theirs, 1.0 - decay)
+        self.shown, self.count = self.shown + count, self.count + 1
+        return losses
+
+    def _window(self, resolution: int) -> Window | None:
+        """A place that a window may take; one in the corner is as likely as twenty others, for the eyes lie there."""
+        if resolution <= WINDOW:
+            return None
+        last = COARSE - WINDOW * COARSE // resolution
+        places = torch.randint(-COARSE // 4, last + COARSE // 4, (2,), generator=self.random).clamp(0, last)
+        return Window(*places.tolist())
+
+    def _update_discriminator(
+        self, real: Tensor, fake: Tensor, mean: Tensor, resolution: int, fade: float
+    ) -> dict[str, float]:
+        penalised = self.count % PENALTY_EVERY == 0
+        pictures = torch.cat([real, fake]).requires_grad_(penalised)
+        with torch.autocast(self.config.device, torch.bfloat16):
+            # Real and fake are judged apart: minibatch standard deviation must not see them side by side.
+            verdicts = [self.discriminator(part, mean, resolution, fade) for part in pictures.chunk(2)]
+        loss = F.softplus((verdicts[1] - verdicts[0]).float()).mean()
+        losses = {"discriminator": float(loss.detach())}
+        if penalised:
+            (slope,) = torch.autograd.grad(torch.cat(verdicts).sum(), pictures, create_graph=True)
+            slope = slope.float().square().sum(dim=(1, 2, 3)).mean()
+            losses["slope"] = float(slope.detach())
+            loss = loss + self.config.penalty * PENALTY_EVERY * slope
+        _update(self.optimizers[1], loss)
+        return losses
+
+    def _update_generator(
+        self, real: Tensor, fake: Tensor, mean: Tensor, weight: Tensor, resolution: int, fade: float
+    ) -> dict[str, float]:
+        config, coded = self.config, len(real) // 2
+        self.discriminator.requires_grad_(False)
+        with torch.autocast(config.device, torch.bfloat16):
+            with torch.no_grad():
+                reference = self.discriminator(real, mean, resolution, fade)
+            adversarial = F.softplus((reference - self.discriminator(fake, mean, resolution, fade)).float()).mean()
+        reconstruction = reconstruction_loss(fake[:coded].float(), real[:coded], weight)
+        _update(self.optimizers[0], config.adversarial * adversarial + config.reconstruct * reconstruction)
+        self.discriminator.requires_grad_(True)
+        return {"adversarial": float(adversarial.detach()), "reconstruction": float(reconstruction.detach())}
+
+    def save(self, path: Path) -> None:
+        """Writes everything that `resume` needs; an interrupted write leaves the last checkpoint whole."""
+        state: dict[str, Any] = {
+            "config": asdict(self.config),
+            "networks": [n.state_dict() for n in (self.generator, self.discriminator, self.averaged)],
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "random": self.random.get_state(),
+            "shown": self.shown,
+            "count": self.count,
+        }
+        unfinished = path.with_suffix(".part")
+        torch.save(state, unfinished)
+        unfinished.replace(path)
+
+    @classmethod
+    def resume(cls, path: Path, maps: TrainingMaps) -> GanTraining:
+        """The training that `save` wrote, on the same corpus; GanfitError when the file is something else."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            training = cls(maps, GanConfig(**state["config"]))
+            networks: list[nn.Module] = [training.generator, training.discriminator, training.averaged]
+            for network, stored in zip(networks, state["networks"], strict=True):
+                network.load_state_dict(stored)
+            for optimizer, stored in zip(training.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(stored)
+            training.random.set_state(state["random"])
+            training.shown, training.count = state["shown"], state["count"]
+        except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise GanfitError(f"{path} is no checkpoint of a GAN training; delete it to begin anew.") from error
+        return training
+
+
+def reconstruction_loss(
+    picture: Float[Tensor, "N H W 3"], target: Float[Tensor, "N H W 3"], weight: Float[Tensor, "H W"]
+) -> Float[Tensor, ""]:
+    """Mean absolute error of the values and of their differences between neighbours, weighted by texel."""
+    error = picture - target
+    parts = (error, weight), (error.diff(dim=1), weight[1:]), (error.diff(dim=2), weight[:, 1:])
+    return torch.stack([(part.abs().mean(dim=(0, 3)) * share).sum() / share.sum() for part, share in parts]).sum()
+
+
+def _faded(real: Float[Tensor, "N H W 3"], fade: float) -> Float[Tensor, "N H W 3"]:
+    """Maps as sharp as the generator's can be while its finest level fades in."""
+    if fade >= 1.0:
+        return real
+    coarse = enlarge(halve(real), "bilinear")
+    return fade * real + (1.0 - fade) * coarse
+
+
+def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()

@@ -1,0 +1,157 @@
+"""A corpus as a progressive GAN is fed with it: every resolution, both mirror images, and a code for each map.
+
+The codes are the corpus' whitened principal components, z ~ (0, I). The generator is told to turn the code of a map
+into that map while the discriminator judges it on codes drawn from N(0, I): this anchors the latent space, so that few
+pictures suffice, a map that was never seen has a code, and the first axes are the ones along which people differ most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+from tqdm import tqdm
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.networks.progressive_generator import COARSE, Window
+from ganfit_nb.training.pca_texture import reduce_maps, reduced_weights
+
+MEAN_MAPS = 2000  # enough for the mean, and read in seconds
+DETAIL_MAPS = 300  # to take the components of detail from
+CHUNK = 64  # maps a time
+
+
+def pyramid(path: Path) -> dict[int, ndarray]:
+    """The maps of a corpus (N, R, R, 3) at every power of two from COARSE to R. Smaller ones are made by area averages
+    and kept beside the file."""
+    if not path.is_file():
+        raise GanfitError(f"There is no corpus at {path}; make one with: ganfit train corpus --out {path.parent}")
+    levels = {}
+    maps = np.load(path, mmap_mode="r")
+    while True:
+        levels[maps.shape[1]] = maps
+        side = maps.shape[1] // 2
+        if side < COARSE:
+            return levels
+        smaller = path.with_name(f"{path.stem}_{side}.npy")
+        if not smaller.is_file() or smaller.stat().st_mtime < path.stat().st_mtime:
+            _halve(maps, smaller)
+        maps = np.load(smaller, mmap_mode="r")
+
+
+def _halve(maps: ndarray, path: Path) -> None:
+    side = maps.shape[1] // 2
+    unfinished = path.with_suffix(".part")
+    smaller = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(len(maps), side, side, 3))
+    for start in tqdm(range(0, len(maps), CHUNK), desc=f"{side}² maps"):
+        part = np.asarray(maps[start : start + CHUNK], np.uint16)
+        total = part[:, ::2, ::2] + part[:, 1::2, ::2] + part[:, ::2, 1::2] + part[:, 1::2, 1::2]
+        smaller[start : start + CHUNK] = (total + 2) // 4
+    smaller.flush()
+    unfinished.replace(path)
+
+
+@dataclass(frozen=True)
+class TrainingMaps:
+    """Maps 0 … N − 1 of a corpus and their mirror images N … 2N − 1.
+
+    levels  maps by side, (N, S, S, 3) uint8
+    mean    mean of MEAN_MAPS maps of the largest side
+    weight  what a texel of the largest side counts
+    codes   whitened principal components of every map
+    luma    and chroma: what one unit of each code adds at COARSE, as the generator stores it
+    """
+
+    levels: dict[int, ndarray]
+    mean: Float[Tensor, "R R 3"]
+    weight: Float[Tensor, "R R 1"]
+    codes: Float[Tensor, "M latent"]
+    luma: Float[Tensor, "latent 1 h h"]
+    chroma: Float[Tensor, "latent 2 c c"]
+
+    @classmethod
+    def of(cls, path: Path, latent: int, weight: Float[Tensor, "R R"]) -> TrainingMaps:
+        """Reads a corpus and computes its codes. GanfitError for fewer maps than a code has numbers."""
+        levels = pyramid(path)
+        side = max(levels)
+        if 2 * len(levels[side]) <= latent:
+            raise GanfitError(f"Codes of {latent} numbers need more than {latent // 2} maps; make a larger corpus.")
+        codes, luma, chroma = principal_codes(levels[min(side, 2 * COARSE)], latent, weight)
+        mean = torch.from_numpy(np.mean(levels[side][:MEAN_MAPS], axis=0, dtype=np.float32)) / 255.0
+        return cls(levels, 0.5 * (mean + mean.flip(1)), weight[..., None], codes, luma, chroma)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def pictures(
+        self, index: Int[Tensor, " n"], resolution: int, window: Window | None = None
+    ) -> Float[Tensor, "n H W 3"]:
+        """Maps in display values, or the same window of each."""
+        maps, count = self.levels[resolution], len(self) // 2
+        rows, columns = window.box(resolution) if window else (slice(None), slice(None))
+        pictures = []
+        for k in index.tolist():
+            picture = maps[k % count][:, ::-1] if k >= count else maps[k]
+            pictures.append(np.ascontiguousarray(picture[rows, columns]))
+        return torch.from_numpy(np.stack(pictures)).float() / 255.0
+
+    @property
+    def coarse_mean(self) -> Float[Tensor, "h w 3"]:
+        """Mean of all maps and mirror images at COARSE."""
+        mean = torch.from_numpy(np.mean(self.levels[COARSE], axis=0, dtype=np.float64)).float() / 255.0
+        return 0.5 * (mean + mean.flip(1))
+
+    @staticmethod
+    def part(whole: Float[Tensor, "R R C"], resolution: int, window: Window | None) -> Float[Tensor, "H W C"]:
+        """A picture of the largest side, reduced, or its window."""
+        reduced = F.adaptive_avg_pool2d(whole.permute(2, 0, 1)[None], resolution)[0].permute(1, 2, 0)
+        return reduced[window.box(resolution)] if window else reduced
+
+    def detail(self, resolution: int, count: int) -> Float[Tensor, "H H count"]:
+        """Principal components of the detail of DETAIL_MAPS maps at a resolution."""
+        return detail_components(self.levels[resolution][:DETAIL_MAPS], count, self.part(self.weight, resolution, None))
+
+
+def principal_codes(
+    maps: ndarray, latent: int, weight: Float[Tensor, "R R"]
+) -> tuple[Float[Tensor, "M latent"], Float[Tensor, "latent 1 h h"], Float[Tensor, "latent 2 c c"]]:
+    """Whitened principal components of maps and their mirror images, and what one unit of each adds to luma and
+    colour."""
+    rows = []
+    for start in range(0, len(maps), CHUNK):
+        part = torch.from_numpy(np.array(maps[start : start + CHUNK])).float() / 255.0
+        for side in (part, part.flip(2)):
+            luma, chroma = reduce_maps(side, COARSE, COARSE // 4)
+            rows.append(torch.cat([luma.flatten(1), chroma.flatten(1)], dim=1))
+    data = torch.cat(rows[0::2] + rows[1::2])
+    data -= data.mean(dim=0)
+    worth = torch.cat(reduced_weights(weight, COARSE, COARSE // 4))
+    values, vectors = torch.linalg.eigh((data.T @ data / len(data) * worth[:, None] * worth).double())
+    vectors = vectors.flip(1)[:, :latent] * torch.where(vectors.flip(1)[:, :latent].sum(dim=0) < 0, -1.0, 1.0)
+    codes = data @ (worth[:, None] * vectors / values.flip(0)[:latent].clamp_min(1e-12).sqrt()).float()
+    modes = codes.T @ data / len(data)
+    luma, chroma = modes[:, : COARSE**2], modes[:, COARSE**2 :]
+    return codes, luma.view(latent, 1, COARSE, COARSE), chroma.view(latent, 2, COARSE // 4, COARSE // 4)
+
+
+def detail_components(maps: ndarray, count: int, weight: Float[Tensor, "H H 1"]) -> Float[Tensor, "H H count"]:
+    """The first principal components of what maps hold beyond half their side, in luma, of unit mean square: what
+    detail maps begin with. Texels count by their weight, lest the scalp's noise be all that is found."""
+    rows = []
+    for start in range(0, len(maps), CHUNK):
+        part = torch.from_numpy(np.array(maps[start : start + CHUNK])).float().mean(dim=3)[:, None]
+        coarse = F.interpolate(F.avg_pool2d(part, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
+        rows.append((part - coarse).flatten(1).half())
+    data = torch.cat(rows + [row.view(-1, *maps.shape[1:3]).flip(2).flatten(1) for row in rows])
+    gram = torch.zeros(len(data), len(data))
+    for part, worth in zip(data.split(1 << 14, dim=1), weight.flatten().split(1 << 14), strict=True):
+        gram += (part.float() * worth) @ (part.float() * worth).T
+    vectors = torch.linalg.eigh(gram.double())[1].flip(1)[:, :count].float()
+    found = torch.cat([vectors.T @ part.float() for part in data.split(1 << 14, dim=1)], dim=1)
+    return (found / found.square().mean(dim=1, keepdim=True).sqrt()).T.reshape(*maps.shape[1:3], count)

@@ -1,0 +1,165 @@
+"""The texture GAN: windows, growing, a training from scratch at toy size, and going on from a checkpoint."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.gan_texture import GanTexture
+from ganfit_nb.networks.equalized import EqualizedLinear, pixel_norm
+from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window
+from ganfit_nb.training.discriminator import Discriminator, minibatch_stddev
+from ganfit_nb.training.pca_texture import face_weight
+from ganfit_nb.training.progressive_gan import GanConfig, GanTraining, reconstruction_loss
+from ganfit_nb.training.training_maps import TrainingMaps, pyramid
+from ganfit_nb.training.uv_corpus import UvCorpus, write_corpus
+
+SIZE, LATENT, WIDTH, COUNT = 128, 12, 512, 24
+CONFIG = GanConfig(shown={64: 32, 128: 160}, batch=8, latent=LATENT, width=WIDTH)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> UvCorpus:
+    return UvCorpus.build(SIZE)
+
+
+@pytest.fixture(scope="module")
+def maps(corpus: UvCorpus, tmp_path_factory) -> TrainingMaps:
+    path = write_corpus(corpus, COUNT, tmp_path_factory.mktemp("corpus"))
+    return TrainingMaps.of(path, LATENT, face_weight(corpus.face))
+
+
+@pytest.fixture(scope="module")
+def trained(maps: TrainingMaps) -> GanTraining:
+    training = GanTraining(maps, CONFIG)
+    for _ in training.steps():
+        pass
+    return training
+
+
+def wide_awake(generator: Generator) -> Generator:
+    """A generator whose every level speaks, as after training."""
+    for picture in generator.pictures.values():
+        torch.nn.init.normal_(picture.rgb.weight)
+        torch.nn.init.normal_(picture.detail_rgb.weight)
+    return generator
+
+
+@pytest.mark.parametrize("window", [Window(0, 0), Window(11, 20), Window(0, 48), Window(48, 48)])
+def test_a_window_is_what_the_whole_picture_holds_there(window: Window) -> None:
+    generator = wide_awake(Generator(512, LATENT, WIDTH))
+    z = torch.randn(2, LATENT)
+    whole, part = generator(z), generator(z, window=window)
+    rows, columns = window.box(512)
+    assert part.shape == (2, 128, 128, 3)
+    assert torch.allclose(part, whole[:, rows, columns], atol=1e-5)
+
+
+def test_a_level_fades_in_from_the_enlarged_one_before() -> None:
+    generator = wide_awake(Generator(128, LATENT, WIDTH))
+    z = torch.randn(1, LATENT)
+    coarse = torch.nn.functional.interpolate(
+        generator(z, COARSE).permute(0, 3, 1, 2), scale_factor=2.0, mode="bilinear"
+    )
+    assert torch.allclose(generator(z, 128, fade=0.0), coarse.permute(0, 2, 3, 1), atol=1e-6)
+    half = 0.5 * (generator(z, 128, fade=0.0) + generator(z, 128))
+    assert torch.allclose(generator(z, 128, fade=0.5), half, atol=1e-5)
+
+
+def test_equalised_layers_and_pixel_norm_keep_unit_scale() -> None:
+    x = torch.randn(256, 400)
+    assert EqualizedLinear(400, 300, gain=1.0)(x).std().item() == pytest.approx(1.0, abs=0.1)
+    normed = pixel_norm(37.0 * torch.randn(1, 4, 4, 9))
+    assert torch.allclose(normed.square().mean(dim=-1), torch.ones(1, 4, 4), atol=1e-4)
+
+
+def test_minibatch_deviation_betrays_a_generator_that_repeats_itself() -> None:
+    same = torch.randn(1, 4, 4, 8).expand(4, -1, -1, -1)
+    assert minibatch_stddev(same)[..., -1].max() < 1e-3
+    assert minibatch_stddev(torch.randn(4, 4, 4, 8))[..., -1].min() > 0.5
+
+
+def test_the_discriminator_judges_whole_maps_and_windows() -> None:
+    judge = Discriminator(512, WIDTH)
+    for side, resolution in ((64, 64), (128, 128), (128, 256), (128, 512)):
+        pictures, mean = torch.rand(4, side, side, 3), torch.rand(side, side, 3)
+        assert judge(pictures, mean, resolution, 0.5).shape == (4,)
+
+
+def test_codes_are_white_and_stand_for_their_maps(maps: TrainingMaps) -> None:
+    assert len(maps) == 2 * COUNT
+    assert torch.allclose(maps.codes.T @ maps.codes / len(maps), torch.eye(LATENT), atol=1e-3)
+    generator = GanTraining(maps, CONFIG).generator
+    pictures = maps.pictures(torch.arange(len(maps)), COARSE)
+    error = (generator.linear(maps.codes) - pictures).square().mean()
+    assert error < 0.2 * (maps.coarse_mean - pictures).square().mean()
+
+
+def test_the_second_half_of_the_maps_are_mirror_images(maps: TrainingMaps) -> None:
+    pictures = maps.pictures(torch.tensor([3, 3 + COUNT]), 128)
+    assert torch.equal(pictures[0], pictures[1].flip(1))
+    window = Window(0, 0)
+    assert torch.equal(maps.pictures(torch.tensor([3]), 128, window)[0], pictures[0])
+
+
+def test_smaller_levels_are_area_averages(corpus: UvCorpus, tmp_path) -> None:
+    path = write_corpus(corpus, 2, tmp_path)
+    levels = pyramid(path)
+    assert sorted(levels) == [64, 128]
+    mean = levels[128].reshape(2, 64, 2, 64, 2, 3).astype(float).mean(axis=(2, 4))
+    assert np.abs(levels[64] - mean).max() <= 0.5
+
+
+def test_training_sharpens_maps_beyond_the_linear_model(maps: TrainingMaps, trained: GanTraining) -> None:
+    index = torch.arange(COUNT)
+    target, z = maps.pictures(index, 128), maps.codes[index]
+    with torch.no_grad():
+        before = reconstruction_loss(GanTraining(maps, CONFIG).averaged(z), target, maps.weight[..., 0])
+        after = reconstruction_loss(trained.generator(z), target, maps.weight[..., 0])
+    assert after < 0.9 * before
+
+
+def test_stages_follow_the_schedule(maps: TrainingMaps) -> None:
+    steps = list(GanTraining(maps, replace(CONFIG, shown={64: 16, 128: 32})).steps())
+    assert [step.resolution for step in steps] == [64, 64, 128, 128, 128, 128]
+    assert [step.fade for step in steps] == [1.0, 1.0, 0.0, 0.5, 1.0, 1.0]
+    assert [step.shown for step in steps] == [8, 16, 24, 32, 40, 48]
+    assert all(np.isfinite(list(step.losses.values())).all() for step in steps)
+
+
+def test_a_resumed_training_is_the_straight_one(maps: TrainingMaps, tmp_path) -> None:
+    config = replace(CONFIG, shown={64: 16, 128: 32})
+    straight, first = GanTraining(maps, config), GanTraining(maps, config)
+    losses = [step.losses for step in straight.steps()]
+    list(islice(first.steps(), 3))
+    first.save(tmp_path / "checkpoint.pt")
+    second = GanTraining.resume(tmp_path / "checkpoint.pt", maps)
+    assert [step.losses for step in second.steps()] == losses[3:]
+    for name, value in straight.averaged.state_dict().items():
+        assert torch.equal(value, second.averaged.state_dict()[name]), name
+
+
+def test_what_is_no_checkpoint_and_what_is_no_corpus_is_said(maps: TrainingMaps, tmp_path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"hello")
+    with pytest.raises(GanfitError, match="no checkpoint"):
+        GanTraining.resume(tmp_path / "checkpoint.pt", maps)
+    with pytest.raises(GanfitError, match="ganfit train corpus"):
+        pyramid(tmp_path / "maps.npy")
+
+
+def test_a_generator_survives_its_file(trained: GanTraining, tmp_path) -> None:
+    GanTexture(trained.averaged).save(tmp_path / "gan.safetensors")
+    texture = GanTexture.load(tmp_path / "gan.safetensors")
+    z = torch.randn(LATENT)
+    assert (texture(z) - GanTexture(trained.averaged)(z)).abs().max() < 0.01  # half precision
+    assert texture.at(64)(z).shape == (64, 64, 3)
+    with pytest.raises(GanfitError, match="12 coefficients"):
+        texture(torch.zeros(3))
+    with pytest.raises(GanfitError, match="64, 128 texels"):
+        texture.at(100)
+    (tmp_path / "other.safetensors").write_bytes(b"no")
+    with pytest.raises(GanfitError, match="no texture GAN"):
+        GanTexture.load(tmp_path / "other.safetensors")
