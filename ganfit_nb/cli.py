@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; a GanfitError becomes one line on stderr and exit code 1, an interrupt exit code 130."""
     options = parser().parse_args(arguments)
     try:
-        return options.run(options)
+        return options.run(options) or 0
     except GanfitError as error:
         print(f"ganfit: {error}", file=sys.stderr)
         return 1
@@ -50,8 +50,26 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--steps", type=int, default=200, help="updates of the joint stage (default %(default)s)")
     fit.add_argument("--seed", type=int, default=0, help="seed of the random second views (default %(default)s)")
     fit.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default %(default)s)")
+    fit.add_argument("--texture", choices=("gan", "pca"), default="gan", help="the texture model (default %(default)s)")
     fit.set_defaults(run=run_fit)
+    add_training(commands.add_parser("train", help="rebuild the texture models"))
     return top
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """`ganfit train …`: what rebuilds the shipped texture models."""
+    from ganfit_nb.training import pca_texture, train_texture, uv_corpus
+
+    targets = parser.add_subparsers(required=True, metavar="WHAT")
+    for name, module, summary in (
+        ("corpus", uv_corpus, "paint UV maps of people who do not exist"),
+        ("pca", pca_texture, "the linear texture model of a corpus (Eq. 1)"),
+        ("texture", train_texture, "the texture GAN of a corpus (Eq. 5)"),
+    ):
+        command = targets.add_parser(name, help=summary, description=module.__doc__)
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+        module.add_arguments(command)
+        command.set_defaults(run=module.main)
 
 
 def run_fit(options: argparse.Namespace) -> int:
@@ -64,7 +82,7 @@ def run_fit(options: argparse.Namespace) -> int:
     names = result_names(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
     photos = {name: Photo.open(path) for name, path in names.items()}  # a bad one is told before the first is fitted
     writable_directory(options.out)
-    model = FaceModel.default()
+    model = FaceModel.default(options.texture)
     for name, photo in photos.items():
         for note in photo.notes:
             print(f"{name}: {note}", file=sys.stderr)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.camera import eye, frontal_camera, project
+from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.lighting import frontal_light
 from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.parameters import FaceParameters
@@ -26,9 +28,9 @@ class FaceModel:
     texture: TextureModel
 
     @classmethod
-    def default(cls) -> FaceModel:
-        """The models that ship with the package."""
-        return cls(MorphableModel.default(), PcaTexture.default())
+    def default(cls, texture: Literal["gan", "pca"] = "gan") -> FaceModel:
+        """The models that ship with the package. The linear texture is there to be compared with."""
+        return cls(MorphableModel.default(), GanTexture.default() if texture == "gan" else PcaTexture.default())
 
     def to(self, device: torch.device | str) -> FaceModel:
         """The same models on another device; these stay where they are."""
@@ -36,6 +38,13 @@ class FaceModel:
         if isinstance(texture, torch.nn.Module):
             texture = copy.deepcopy(texture).to(device)
         return FaceModel(self.morphable.to(device), texture)
+
+    def seen_at(self, size: int) -> FaceModel:
+        """The same models with a texture as fine as a picture of this side shows it: finer texels would only alias,
+        and cost."""
+        if not isinstance(self.texture, GanTexture):
+            return self
+        return FaceModel(self.morphable, self.texture.at(self.texture.resolution_for(size)))
 
     def mean_parameters(self) -> FaceParameters:
         """The mean face, seen from the front under the frontal light."""

@@ -98,7 +98,7 @@ def fit(
     one.
     """
     config, weights = config or FitConfig(), weights or LossWeights()
-    objective = Objective(photo.at(config.size), model, IdentityNetwork.default(), config.seed)
+    objective = Objective(photo.at(config.size), model.seen_at(config.size), IdentityNetwork.default(), config.seed)
     step = start
     if step is None or step.stage == "align":
         for step in align(objective, config, weights, start=start):

@@ -1,0 +1,144 @@
+"""The texture prior, beside a linear model of the same corpus with as many coefficients.
+
+    python benchmarks/texture_prior.py --corpus DIR --held-out DIR [--out DIR] [--maps 40] [--samples 1000]
+
+prints how well both reconstruct UV maps they never saw, how many random latents are coherent, how far samples are from
+the corpus, and what a map costs; --out gets the pictures. DIR is what `ganfit train corpus` wrote. The linear model
+comes twice: as shipped, and at full resolution without the asset's compression (10 GB of memory; --no-full leaves it
+out).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections import Counter
+from dataclasses import astuple
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from ganfit_nb import FaceModel
+from ganfit_nb.assets import asset_path
+from ganfit_nb.coherence import Coherence, map_figures
+from ganfit_nb.export import to_pil
+from ganfit_nb.gan_texture import GanTexture
+from ganfit_nb.latents import invert
+from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.sliced_wasserstein import sliced_wasserstein
+from ganfit_nb.texture import PcaTexture, TextureModel
+from ganfit_nb.texture_errors import TextureErrors, texture_errors
+from ganfit_nb.training.canvas import Face
+from ganfit_nb.training.pca_texture import build_pca, face_weight, open_maps, project
+from ganfit_nb.training.uv_corpus import contact_sheet
+from ganfit_nb.training.uv_layout import UvLayout
+
+SIZE = 512
+SEED = 0
+SHEET = 64  # samples on the contact sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--held-out", type=Path, required=True)
+    parser.add_argument("--gan", type=Path, default=asset_path("texture_gan.safetensors"))
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--maps", type=int, default=40, help="held-out maps to invert")
+    parser.add_argument("--steps", type=int, default=200, help="steps of an inversion")
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--no-full", dest="full", action="store_false")
+    options = parser.parse_args()
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+    corpus, held_out = open_maps(options.corpus), open_maps(options.held_out)
+    weight = face_weight(Face(UvLayout.of(MorphableModel.default(), SIZE)))
+    gan, pca = GanTexture.load(options.gan), PcaTexture.default()
+    print_cost(gan, options.gan)
+    print_samples(gan, corpus, held_out, weight, options)
+    models: dict[str, TextureModel] = {"GAN": gan, "PCA shipped": pca}
+    if options.full:
+        full = build_pca(corpus, pca.dim, weight, held_out[:100], sides=(SIZE, SIZE // 4))
+        models["PCA full"] = PcaTexture(full.mean, full.luma, full.chroma)
+    print_inversions(models, held_out[-options.maps :], weight, options)
+
+
+def print_cost(gan: GanTexture, path: Path) -> None:
+    """Forward and backward to z at full size, parameters, file."""
+    z = torch.randn(gan.dim, requires_grad=True)
+    times = []
+    for _ in range(20):
+        start = perf_counter()
+        gan(z).square().mean().backward()
+        times.append(perf_counter() - start)
+    count = sum(value.numel() for value in gan.generator.state_dict().values())
+    print(
+        f"forward + backward to z at {gan.resolution}²: {1e3 * statistics.median(times):.0f} ms on "
+        f"{torch.get_num_threads()} threads; {count / 1e6:.1f} M parameters; {path.stat().st_size / 1e6:.1f} MB\n"
+    )
+
+
+@torch.no_grad()
+def print_samples(
+    gan: GanTexture, corpus: np.ndarray, held_out: np.ndarray, weight: torch.Tensor, options: argparse.Namespace
+) -> None:
+    """Coherence of random latents, and sliced Wasserstein distances with the corpus' own as the floor."""
+    random = torch.Generator().manual_seed(SEED)
+    model, real = FaceModel(MorphableModel.default(), gan), to_float(held_out)
+    limits = Coherence.of([map_figures(model, picture, weight) for picture in real])
+    faults: Counter[str] = Counter()
+    drawn, coherent = [], 0
+    for k in range(options.samples):
+        picture = gan(torch.randn(gan.dim, generator=random))
+        found = limits.faults(map_figures(model, picture, weight))
+        faults.update(found)
+        coherent += not found
+        if found and options.out and len(faults) < 40:
+            to_pil(picture).save(options.out / f"incoherent_{k}_{'_'.join(found)}.png")
+        if len(drawn) < len(real):
+            drawn.append(picture)
+    print(f"{coherent} of {options.samples} random latents are coherent; faults {dict(faults)}")
+    if options.out:
+        contact_sheet(list(to_bytes(drawn[:SHEET])), 8, 256).save(options.out / "samples.png")
+    pictures = torch.stack(drawn)
+    ours = sliced_wasserstein(pictures, to_float(corpus[: len(pictures)]))
+    floor = sliced_wasserstein(real[: len(pictures)], to_float(corpus[: len(pictures)]))
+    print(f"sliced Wasserstein distance to the corpus, {len(pictures)} maps each")
+    print("  side      " + "".join(f"{side:8d}" for side in ours))
+    print("  GAN       " + "".join(f"{value:8.1f}" for value in ours.values()))
+    print("  held out  " + "".join(f"{value:8.1f}" for value in floor.values()) + "\n")
+
+
+def print_inversions(
+    models: dict[str, TextureModel], maps: np.ndarray, weight: torch.Tensor, options: argparse.Namespace
+) -> None:
+    """min |G(p_t) − I_uv| on maps that no model was made from."""
+    errors: dict[str, list[TextureErrors]] = {}
+    for k, target in enumerate(to_float(maps)):
+        row = [target]
+        for name, model in models.items():
+            with torch.no_grad():  # a linear model starts from its least-squares solution, the GAN from the mean
+                start = project(model, target, weight) if isinstance(model, PcaTexture) else None
+            *_, last = invert(target, model, options.steps, weight=weight, start=start)
+            row.append(model(last.p_t).detach())
+            errors.setdefault(name, []).append(texture_errors(row[-1], target, weight))
+        if options.out:
+            contact_sheet(list(to_bytes(row)), len(row), SIZE).save(options.out / f"inverted_{k:02d}.png")
+    print(f"{len(maps)} held-out maps, {options.steps} steps      L1   gradient   high frequencies kept   placed")
+    for name, rows in errors.items():
+        value, gradient, kept, placed = np.mean([astuple(row) for row in rows], axis=0)
+        print(f"  {name:20s}          {value:.4f}   {gradient:.4f}   {100 * kept:14.1f} % {100 * placed:14.1f} %")
+
+
+def to_float(maps: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(maps)).float() / 255.0
+
+
+def to_bytes(pictures: list[torch.Tensor]) -> np.ndarray:
+    return (255.0 * torch.stack(pictures) + 0.5).clamp(0.0, 255.0).byte().numpy()
+
+
+if __name__ == "__main__":
+    main()
