@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ganfit_nb.assets import asset_path
+from ganfit_nb.commands import models
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import writable_directory
 
@@ -50,7 +51,10 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--steps", type=int, default=200, help="updates of the joint stage (default %(default)s)")
     fit.add_argument("--seed", type=int, default=0, help="seed of the random second views (default %(default)s)")
     fit.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default %(default)s)")
+    fit.add_argument("--model", type=Path, metavar="FILE", help="morphable model (ganfit models check FILE); else ours")
     fit.set_defaults(run=run_fit)
+    for command in (models,):
+        command.add_parser(commands)
     return top
 
 
@@ -64,7 +68,7 @@ def run_fit(options: argparse.Namespace) -> int:
     names = result_names(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
     photos = {name: Photo.open(path) for name, path in names.items()}  # a bad one is told before the first is fitted
     writable_directory(options.out)
-    model = FaceModel.default()
+    model = FaceModel.load(options.model) if options.model else FaceModel.default()
     for name, photo in photos.items():
         for note in photo.notes:
             print(f"{name}: {note}", file=sys.stderr)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.camera import eye, frontal_camera, project
+from ganfit_nb.errors import GanfitError
 from ganfit_nb.lighting import frontal_light
 from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.parameters import FaceParameters
@@ -29,6 +31,20 @@ class FaceModel:
     def default(cls) -> FaceModel:
         """The models that ship with the package."""
         return cls(MorphableModel.default(), PcaTexture.default())
+
+    @classmethod
+    def load(cls, path: Path | str) -> FaceModel:
+        """A morphable model from the user's file (`ganfit_nb.model_files`), with its albedo if it has one.
+
+        GanfitError when the file is no model of a known format, or when no face is found on its mean.
+        """
+        try:
+            from ganfit_nb.model_files.adapt import adapt  # built on this class, and on scipy
+        except ImportError as error:
+            raise GanfitError('Models from files need scipy; run: pip install "ganfit_nb[models]"') from error
+        from ganfit_nb.model_files.read import read_model_file
+
+        return adapt(read_model_file(Path(path)))[0]
 
     def to(self, device: torch.device | str) -> FaceModel:
         """The same models on another device; these stay where they are."""
