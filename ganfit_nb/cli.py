@@ -18,6 +18,7 @@ from ganfit_nb.export import writable_directory
 if TYPE_CHECKING:
     from ganfit_nb.face_model import FaceModel
     from ganfit_nb.fitting import FitConfig, FitStep
+    from ganfit_nb.identity import IdentityNetwork
     from ganfit_nb.photo import Photo
     from ganfit_nb.result import Result
 
@@ -52,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--seed", type=int, default=0, help="seed of the random second views (default %(default)s)")
     fit.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default %(default)s)")
     fit.add_argument("--model", type=Path, metavar="FILE", help="morphable model (ganfit models check FILE); else ours")
+    fit.add_argument(
+        "--identity", default="dlib", help="dlib, arcface, a pack of insightface or its .onnx (%(default)s)"
+    )
     fit.set_defaults(run=run_fit)
     for command in (models,):
         command.add_parser(commands)
@@ -69,10 +73,11 @@ def run_fit(options: argparse.Namespace) -> int:
     photos = {name: Photo.open(path) for name, path in names.items()}  # a bad one is told before the first is fitted
     writable_directory(options.out)
     model = FaceModel.load(options.model) if options.model else FaceModel.default()
+    network = identity_network(options.identity)
     for name, photo in photos.items():
         for note in photo.notes:
             print(f"{name}: {note}", file=sys.stderr)
-        result = fit_with_progress(photo, model, config, label=name)
+        result = fit_with_progress(photo, model, config, network, label=name)
         result.write(options.out / name)
         print(result.summary(options.out / name))
         if result.interrupted:
@@ -92,7 +97,21 @@ def result_names(photos: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
-def fit_with_progress(photo: Photo, model: FaceModel, config: FitConfig, label: str) -> Result:
+def identity_network(name: str) -> IdentityNetwork:
+    """The network of --identity, with its licence told where it is not free."""
+    from ganfit_nb.arcface import LICENCE, load_arcface
+    from ganfit_nb.identity import IdentityNetwork
+
+    if name == "dlib":
+        return IdentityNetwork.default()
+    network = load_arcface(name)
+    print(f"--identity {name}: {LICENCE}.", file=sys.stderr)
+    return network
+
+
+def fit_with_progress(
+    photo: Photo, model: FaceModel, config: FitConfig, network: IdentityNetwork, label: str
+) -> Result:
     """Runs a whole fit behind a progress bar that shows the losses. An interrupt keeps the steps made so far."""
     from ganfit_nb.fitting import fit
     from ganfit_nb.result import Result
@@ -101,7 +120,7 @@ def fit_with_progress(photo: Photo, model: FaceModel, config: FitConfig, label: 
     interrupted = False
     with tqdm(total=config.steps, desc=label, unit="step") as bar:
         try:
-            for step in fit(photo, model, config):
+            for step in fit(photo, model, config, network=network):
                 steps.append(step)
                 bar.set_postfix_str(
                     " ".join(f"{name} {value:.3g}" for name, value in step.losses.items()), refresh=False
