@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--identity", default="dlib", help="dlib, arcface, a pack of insightface or its .onnx (%(default)s)"
     )
+    fit.add_argument("--landmarks", default="mediapipe", help="mediapipe, fan, dlib, or a .pts/.json of 68 points")
     fit.set_defaults(run=run_fit)
     for command in (models,):
         command.add_parser(commands)
@@ -64,13 +65,20 @@ def parser() -> argparse.ArgumentParser:
 
 def run_fit(options: argparse.Namespace) -> int:
     """Fits every photo by itself. Ctrl-C writes what was fitted so far, marked as interrupted, and stops."""
-    from ganfit_nb.face_model import FaceModel  # torch and numba load only when something is fitted
+    from ganfit_nb.detectors import load_detector  # torch and numba load only when something is fitted
+    from ganfit_nb.face_model import FaceModel
     from ganfit_nb.fitting import FitConfig
+    from ganfit_nb.landmark_file import SUFFIXES
     from ganfit_nb.photo import Photo
 
     config = FitConfig(steps=options.steps, seed=options.seed, device=options.device)
+    if len(options.photos) > 1 and options.landmarks.lower().endswith(SUFFIXES):
+        raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
     names = result_names(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
-    photos = {name: Photo.open(path) for name, path in names.items()}  # a bad one is told before the first is fitted
+    detector = load_detector(options.landmarks)
+    photos = {
+        name: Photo.open(path, detector) for name, path in names.items()
+    }  # a bad one is told before the first is fitted
     writable_directory(options.out)
     model = FaceModel.load(options.model) if options.model else FaceModel.default()
     network = identity_network(options.identity)
