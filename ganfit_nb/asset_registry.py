@@ -77,6 +77,14 @@ SHIPPED = (
         "MakeHuman's skins",
     ),
     Asset(
+        "texture",
+        "skin_uv.safetensors",
+        0.0,
+        "33223bfc6573675a2fe8ad8e1071aade3c6af06bcba4b99c54c2d7388ff339b6",
+        CC0,
+        "MakeHuman",
+    ),
+    Asset(
         "identity",
         "dlib_resnet.safetensors",
         11.2,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.commands import models
+from ganfit_nb.commands import assets, doctor, models
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import writable_directory
 
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--landmarks", default="mediapipe", help="mediapipe, fan, dlib, or a .pts/.json of 68 points")
     fit.set_defaults(run=run_fit)
-    for command in (models,):
+    for command in (models, assets, doctor):
         command.add_parser(commands)
     return top
 

@@ -25,7 +25,7 @@ class DlibDetector:
         except ImportError as error:
             raise GanfitError('dlib is not installed; run: pip install "ganfit_nb[detectors]"') from error
         self.detect = dlib.get_frontal_face_detector()
-        path = _weights()
+        path = packaged_weights() or required("dlib-landmarks")[0]
         try:
             self.predict = dlib.shape_predictor(str(path))
         except RuntimeError as error:
@@ -46,11 +46,10 @@ class DlibDetector:
         )
 
 
-def _weights() -> Path:
-    """The package face-recognition-models has them; it is only looked into, as it no longer imports."""
+def packaged_weights() -> Path | None:
+    """Those in the package face-recognition-models; it is only looked into, as it no longer imports."""
     package = importlib.util.find_spec("face_recognition_models")
-    if package is not None and package.origin is not None:
-        path = Path(package.origin).parent / "models" / WEIGHTS
-        if path.is_file():
-            return path
-    return required("dlib-landmarks")[0]
+    if package is None or package.origin is None:
+        return None
+    path = Path(package.origin).parent / "models" / WEIGHTS
+    return path if path.is_file() else None
