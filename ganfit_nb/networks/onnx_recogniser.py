@@ -161,7 +161,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "Cast": lambda a, x: x,  # between half and single precision; all is single here
     "Constant": lambda a: a["value"],
     # what torch's exporter makes of x.view(x.size(0), -1)
-    "Shape": lambda a, x: torch.tensor(x.shape),
+    "Shape": lambda a, x: torch.tensor(x.shape, device=x.device),
     "Gather": lambda a, x, index: x.index_select(a.get("axis", 0), index.reshape(-1)).reshape(index.shape),
     "Unsqueeze": _unsqueeze,
     "Concat": lambda a, *xs: torch.cat(xs, a["axis"]),
