@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,17 +76,16 @@ def run_fit(options: argparse.Namespace) -> int:
     if len(options.photos) > 1 and options.landmarks.lower().endswith(SUFFIXES):
         raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
     names = result_names(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
-    detector = load_detector(options.landmarks)
-    photos = {
-        name: Photo.open(path, detector) for name, path in names.items()
-    }  # a bad one is told before the first is fitted
-    writable_directory(options.out)
+    detector = load_detector(options.landmarks)  # what is missing or bad is told before the first photo is fitted
+    photos = {name: Photo.open(path, detector) for name, path in names.items()}
     model = FaceModel.load(options.model) if options.model else FaceModel.default()
     network = identity_network(options.identity)
+    parts = {"model": str(options.model or "shipped"), "identity": options.identity, "landmarks": options.landmarks}
+    writable_directory(options.out)
     for name, photo in photos.items():
         for note in photo.notes:
             print(f"{name}: {note}", file=sys.stderr)
-        result = fit_with_progress(photo, model, config, network, label=name)
+        result = replace(fit_with_progress(photo, model, config, network, label=name), parts=parts)
         result.write(options.out / name)
         print(result.summary(options.out / name))
         if result.interrupted:

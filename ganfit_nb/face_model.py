@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.camera import eye, frontal_camera, project
-from ganfit_nb.errors import GanfitError
 from ganfit_nb.lighting import frontal_light
 from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.parameters import FaceParameters
@@ -38,13 +37,12 @@ class FaceModel:
 
         GanfitError when the file is no model of a known format, or when no face is found on its mean.
         """
-        try:
-            from ganfit_nb.model_files.adapt import adapt  # built on this class, and on scipy
-        except ImportError as error:
-            raise GanfitError('Models from files need scipy; run: pip install "ganfit_nb[models]"') from error
         from ganfit_nb.model_files.read import read_model_file
 
-        return adapt(read_model_file(Path(path)))[0]
+        file = read_model_file(Path(path))
+        from ganfit_nb.model_files.adapt import adapt  # built on this class, and on scipy
+
+        return adapt(file)[0]
 
     def to(self, device: torch.device | str) -> FaceModel:
         """The same models on another device; these stay where they are."""

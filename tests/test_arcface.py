@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from iresnet import IResNet, export
+from known_face import known_face, picture_of, shape_error
 from torch import Tensor
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
@@ -135,14 +138,48 @@ def test_files_that_are_no_recogniser_are_refused(small, tmp_path):
             load_arcface(str(tmp_path / f"{name}.onnx"))
 
 
-def test_a_fit_brings_the_rendering_nearer_in_arcfaces_eyes(small, photo):
+def test_a_known_face_is_found_again_with_arcface(small):
     """Even a random network is a differentiable perception: its distance must fall, through every part of the chain.
     All faces look alike to it, so its unit is small."""
     network = replace(load_arcface(str(small)), different_people=1e-4)
-    steps = list(fit(photo, FaceModel.default(), FitConfig(steps=10, size=96), network=network))
-    joint = [step for step in steps if step.stage == "joint"]
-    assert joint[-1].losses["identity"] < 0.9 * joint[0].losses["identity"]
-    assert joint[0].losses["content"] > 0
+    model = FaceModel.default()
+    truth = known_face(model)
+    photo = Photo.from_image(picture_of(model, truth, 256))
+    steps = list(fit(photo, model, FitConfig(steps=15, size=96), network=network))
+    first, last = next(step for step in steps if step.stage == "joint"), steps[-1]
+    assert last.losses["identity"] < 0.6 * first.losses["identity"]
+    assert last.losses["content"] < first.losses["content"]
+    error = shape_error(model, truth)
+    assert error(last.parameters.identity) < 0.9 * error(model.mean_parameters().identity)
+
+
+def test_a_pack_is_downloaded_by_insightface_when_asked_for_by_name(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setitem(sys.modules, "insightface", None)
+    with pytest.raises(GanfitError, match="pip install"):
+        find_recogniser("buffalo_s")
+    utils, storage = ModuleType("insightface.utils"), ModuleType("insightface.utils.storage")
+    utils.storage = storage
+    for module in (ModuleType("insightface"), utils, storage):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def offline(kind, pack, force):
+        raise ConnectionError("no network")
+
+    storage.download = offline
+    with pytest.raises(GanfitError, match="could not download buffalo_s"):
+        find_recogniser("buffalo_s")
+
+    def online(kind, pack, force):
+        folder = tmp_path / ".insightface" / kind / pack
+        folder.mkdir(parents=True)
+        (folder / "w600k_mbf.onnx").write_bytes(small.read_bytes())
+        return str(folder)
+
+    storage.download = online
+    assert find_recogniser("buffalo_s").name == "w600k_mbf.onnx"
+    storage.download = offline
+    assert find_recogniser("buffalo_s").name == "w600k_mbf.onnx"  # it is here now
 
 
 def test_the_command_line_shows_the_licence(small, tmp_path, capsys):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from known_face import known_face, picture_of, shape_error
 from PIL import Image
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, asset_registry, dlib_landmarks, fit
@@ -17,8 +18,6 @@ from ganfit_nb.cli import main
 from ganfit_nb.detectors import load_detector
 from ganfit_nb.landmark_file import LandmarkFile, read_landmarks
 from ganfit_nb.landmarks import LandmarkDetector, MediaPipeDetector
-from ganfit_nb.rigid import similarity_distance
-from ganfit_nb.second_view import second_view
 
 PORTRAIT = asset_path("astronaut.png")
 
@@ -92,20 +91,12 @@ def test_points_of_another_picture_are_refused(tmp_path, points):
 def test_a_known_face_is_found_again_with_points_by_hand(tmp_path):
     """A known face, from its true 68 points alone."""
     model = FaceModel.default()
-    mean, generator = model.mean_parameters(), torch.Generator().manual_seed(7)
-    truth = second_view(mean.replace(identity=torch.randn(mean.identity.shape, generator=generator)), seed=7, index=0)
-    vertices = model.vertices(truth)
-    marks = model.landmarks(vertices, truth.camera, 256)
+    truth = known_face(model)
+    marks = model.landmarks(model.vertices(truth), truth.camera, 256)
     detector = LandmarkFile(write_pts(tmp_path / "face.pts", marks))
-    photo = Photo.from_image(model.render(truth, 256).image.clamp(0, 1), detector)
-    *_, last = fit(photo, model, FitConfig(steps=20, size=96))
-    face = model.morphable.face_region
-
-    def error(identity: torch.Tensor) -> float:
-        shapes = [model.morphable.vertices(p, torch.zeros_like(mean.expression)) for p in (identity, truth.identity)]
-        return similarity_distance(shapes[0][face], shapes[1][face])
-
-    assert error(last.parameters.identity) < 0.8 * error(mean.identity)
+    *_, last = fit(Photo.from_image(picture_of(model, truth, 256), detector), model, FitConfig(steps=20, size=96))
+    error = shape_error(model, truth)
+    assert error(last.parameters.identity) < 0.8 * error(model.mean_parameters().identity)
 
 
 def test_one_file_belongs_to_one_photo(tmp_path, points, capsys):
@@ -148,6 +139,11 @@ def test_dlib_sees_what_mediapipe_sees(image, points):
     eyes = (points[45] - points[36]).norm()
     assert float((found[0].landmarks[27:] - points[27:]).norm(dim=1).mean() / eyes) < 0.08
     assert detector(torch.full((200, 200, 3), 0.5)) == []
+    model = FaceModel.default()
+    truth = known_face(model)
+    *_, last = fit(Photo.from_image(picture_of(model, truth, 256), detector), model, FitConfig(steps=20, size=96))
+    error = shape_error(model, truth)
+    assert error(last.parameters.identity) < 0.9 * error(model.mean_parameters().identity)
 
 
 # --- FAN -------------------------------------------------------------------------------------------------------------

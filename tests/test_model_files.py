@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from known_face import known_face, picture_of, shape_error
 from model_writers import COLOURED, EXPRESSION, IDENTITY, UNIT, WRITERS, Source, as_tensor, bfm2009, chumpy
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.cli import main
+from ganfit_nb.model_files import read
 from ganfit_nb.model_files.adapt import adapt
 from ganfit_nb.model_files.eos import read_eos
 from ganfit_nb.model_files.read import read_model_file
 from ganfit_nb.model_files.restricted_pickle import as_array, load_pickle
 from ganfit_nb.morphable import MorphableModel
-from ganfit_nb.rigid import similarity_distance
-from ganfit_nb.second_view import second_view
 
 SOURCE = Source.make()
 KNOWN = MorphableModel.default()
@@ -48,8 +48,8 @@ def model_of(name: str, files: dict[str, Path], models: dict[str, tuple[FaceMode
 def test_what_was_written_is_read(files, name):
     file, unit = read_model_file(files[name]), UNIT.get(name, 1)
     expression = np.zeros((0, *SOURCE.mean.shape)) if name == "lsfm" else SOURCE.expression
-    for read, written in ((file.mean, SOURCE.mean), (file.identity, SOURCE.identity)):
-        np.testing.assert_allclose(read * unit, written, atol=2e-3)
+    for found, written in ((file.mean, SOURCE.mean), (file.identity, SOURCE.identity)):
+        np.testing.assert_allclose(found * unit, written, atol=2e-3)
     np.testing.assert_allclose(file.expression[: len(expression)] * unit, expression, atol=2e-3)
     assert sorted(map(tuple, np.sort(file.faces, 1))) == sorted(map(tuple, np.sort(SOURCE.faces, 1)))
     assert (file.colour is not None) == (name in COLOURED)
@@ -86,24 +86,10 @@ def test_the_model_is_brought_to_our_frame_with_its_landmarks(files, models, nam
 @FORMATS
 def test_a_known_face_is_found_again(files, models, name):
     model, _ = model_of(name, files, models)
-    mean, generator = model.mean_parameters(), torch.Generator().manual_seed(7)
-    truth = second_view(
-        mean.replace(
-            identity=torch.randn(mean.identity.shape, generator=generator),
-            texture=torch.randn(mean.texture.shape, generator=generator),
-        ),
-        seed=7,
-        index=0,
-    )
-    photo = Photo.from_image(model.render(truth, 256).image.clamp(0, 1))
-    *_, last = fit(photo, model, FitConfig(steps=30, size=96))
-    face = model.morphable.face_region
-
-    def error(identity: torch.Tensor) -> float:
-        shapes = [model.morphable.vertices(p, torch.zeros_like(mean.expression)) for p in (identity, truth.identity)]
-        return similarity_distance(shapes[0][face], shapes[1][face])
-
-    assert error(last.parameters.identity) < 0.8 * error(mean.identity)
+    truth = known_face(model)
+    *_, last = fit(Photo.from_image(picture_of(model, truth, 256)), model, FitConfig(steps=30, size=96))
+    error = shape_error(model, truth)
+    assert error(last.parameters.identity) < 0.8 * error(model.mean_parameters().identity)
 
 
 def test_the_albedo_at_the_vertices_is_what_is_rendered(files, models):
@@ -276,3 +262,17 @@ def test_a_photo_is_fitted_with_a_model_from_a_file(files, tmp_path):
     assert len(record["parameters"]["identity"]) == IDENTITY
     assert len(record["parameters"]["expression"]) == EXPRESSION
     assert record["landmark_error"] < 0.15
+    assert record["parts"] == {"model": str(files["bfm2017"]), "identity": "dlib", "landmarks": "mediapipe"}
+
+
+def test_a_bad_model_leaves_nothing_behind(tmp_path, capsys):
+    (tmp_path / "model.h5").write_text("no")
+    assert main(["fit", "--model", str(tmp_path / "model.h5"), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_scipy_a_file_says_what_to_install(files, monkeypatch):
+    monkeypatch.setattr(read, "find_spec", lambda name: None)
+    with pytest.raises(GanfitError, match="pip install"):
+        FaceModel.load(files["eos"])

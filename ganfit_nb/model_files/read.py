@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from ganfit_nb.errors import GanfitError
@@ -27,6 +28,8 @@ KNOWN = (
 
 def read_model_file(path: Path) -> ModelFile:
     """The model in a file or folder of any known format; GanfitError when it is none, or damaged."""
+    if find_spec("scipy") is None:
+        raise GanfitError('Models from files need scipy; run: pip install "ganfit_nb[models]"')
     if path.is_dir():
         for folder in (path, path / "FaceXModel"):
             if (folder / NEUTRAL).is_file():
@@ -40,7 +43,7 @@ def read_model_file(path: Path) -> ModelFile:
     read: Callable[[Path], ModelFile]
     if start.startswith(b"\x89HDF"):
         kind, read = BFM_2017, read_bfm2017
-    elif start.startswith(b"MATLAB 5.0 MAT"):
+    elif start.startswith(b"MATLAB "):
         content = load_mat(path)
         if "trilist" in content:
             kind, read = "Large Scale Facial Model", lambda _: read_lsfm(content)
