@@ -201,7 +201,9 @@ def chumpy():
     class Ch:
         def __init__(self, x: np.ndarray):
             self.x = x
-            self._dirty_vars: dict = {}
+            self._dirty_vars = {"x"}
+            self._itr = None
+            self._depends_on_deps: dict = {}
 
     Ch.__module__, Ch.__qualname__ = "chumpy.ch", "Ch"
     module.Ch = Ch  # type: ignore[attr-defined]

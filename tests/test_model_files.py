@@ -225,6 +225,9 @@ def test_a_pickle_cannot_ask_for_memory_or_other_classes(tmp_path):
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(Hostile(_reconstruct, (np.ndarray, (2**50,), b"b")), protocol=2))
     assert as_array(load_pickle(path)).size == 0
+    path.write_bytes(b"\x80\x02cnumpy\nndarray\n(J\xff\xff\xff\x7ftR.")
+    with pytest.raises(GanfitError):
+        load_pickle(path)
     path.write_bytes(b"\x80\x02ccopy_reg\n_reconstructor\ncollections\nOrderedDict\nc__builtin__\nobject\nN\x87R.")
     with pytest.raises(GanfitError):
         load_pickle(path)

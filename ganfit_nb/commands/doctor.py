@@ -117,12 +117,13 @@ def _arcface() -> Finding:
     from ganfit_nb.errors import GanfitError
 
     ability = "identity by ArcFace (--identity arcface)"
+    install = 'pip install "ganfit_nb[arcface]"'
     if not _installed("onnx"):
-        return Finding(ability, False, "without onnx", 'pip install "ganfit_nb[arcface]"')
+        return Finding(ability, False, "without onnx", install)
     try:
         return Finding(ability, True, f"{find_recogniser('arcface')} ({LICENCE})")
     except GanfitError:
-        remedy = "ganfit fit --identity buffalo_l --out DIR"
+        remedy = "ganfit fit --identity buffalo_l --out DIR" if _installed("insightface") else install
         return Finding(ability, False, f"no usable pack in {packs_folder()}; {LICENCE}", remedy)
 
 

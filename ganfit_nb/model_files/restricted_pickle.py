@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import pickle
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +105,12 @@ class _Unpickler(pickle.Unpickler):
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): None,  # named as the kind of what _reconstruct makes; not to be called
     ("numpy", "dtype"): np.dtype,
     ("copyreg", "_reconstructor"): _new_object,
     ("copy_reg", "_reconstructor"): _new_object,
-    ("builtins", "object"): object,
-    ("__builtin__", "object"): object,
-    ("collections", "OrderedDict"): OrderedDict,
+    **{(module, "object"): None for module in ("builtins", "__builtin__")},
+    **{(module, "set"): set for module in ("builtins", "__builtin__")},  # chumpy's _dirty_vars
     ("_codecs", "encode"): _encode,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _new_array for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
