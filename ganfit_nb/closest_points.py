@@ -20,10 +20,6 @@ class ClosestPoints(NamedTuple):
     bary: Float[Array, "L 3"]
     distance: Float[Array, " L"]
 
-    def on(self, values: Float[Array, "V d"]) -> Float[Array, "L d"]:
-        """Positions, or other values of the vertices, at the points."""
-        return (values[self.corners] * self.bary[..., None]).sum(1)
-
 
 def closest_points(
     points: Float[Array, "L 3"], vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]

@@ -110,6 +110,14 @@ def test_the_albedo_at_the_vertices_is_what_is_rendered(files, models):
         model.texture(torch.zeros(4))
 
 
+def test_a_model_without_expressions_is_lent_ours(files, models):
+    model, _ = model_of("lsfm", files, models)
+    basis = model.morphable.expression_basis[:, : len(SOURCE.order)]
+    difference = (basis - KNOWN.expression_basis[:, SOURCE.order]).norm(dim=-1)
+    assert len(basis) == len(KNOWN.expression_basis)
+    assert float(difference.mean()) < 0.1 * float(KNOWN.expression_basis.norm(dim=-1).mean())
+
+
 def test_the_jaw_of_flame_opens_the_mouth(files):
     jaw = read_model_file(files["flame_npz"]).expression[-1] * 1000
     chin = SOURCE.mean[:, 1].argmin()

@@ -30,10 +30,11 @@ def run_check(options: argparse.Namespace) -> int:
     morphable = model.morphable
     marks = morphable.landmarks.on(morphable.mean)
     albedo = f"at the vertices, {len(file.colour.basis)} modes" if file.colour else "none; the shipped texture is used"
+    expressions = str(len(file.expression)) if len(file.expression) else "0, so the shipped ones are lent"
     trusted = int((morphable.dense_weight > 0.1).sum())
     print(f"{options.file}: {file.kind}")
     print(f"  vertices {len(file.mean)}, triangles {len(file.faces)}, one unit is {unit:g} mm")
-    print(f"  identity modes {len(file.identity)}, expression modes {len(file.expression)}, albedo {albedo}")
+    print(f"  identity modes {len(file.identity)}, expression modes {expressions}; albedo {albedo}")
     print(
         f"  face: {len(morphable.faces)} triangles under the UV map, outer eye corners "
         f"{float((marks[EYES[0]] - marks[EYES[1]]).norm()):.0f} mm apart, {trusted} dense landmarks with weight"

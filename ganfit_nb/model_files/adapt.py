@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -9,8 +11,9 @@ from numpy import ndarray as Array
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+from torch import Tensor
 
-from ganfit_nb.closest_points import ClosestPoints, closest_points
+from ganfit_nb.closest_points import closest_points
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.landmarks import IBUG_68
@@ -34,7 +37,7 @@ def adapt(file: ModelFile) -> tuple[FaceModel, float]:
     """(model, mm per unit of the file). The coefficients stay the file's own, so p_s and p_e can go back to it.
 
     Vertex k is vertex k of the file; copies for the UV map's seams come after them. Triangles far from the face are
-    left out. GanfitError when no face is found on the mean.
+    left out. A model without expressions is lent ours. GanfitError when no face is found on the mean.
     """
     known = MorphableModel.default()
     faces = outward(file.mean, file.faces)
@@ -47,26 +50,32 @@ def adapt(file: ModelFile) -> tuple[FaceModel, float]:
     layout = Layout.of(registration, known, faces)
     vertices = registration.other[layout.source]
     dense, weight = _dense_landmarks(registration, known, layout, vertices)
+    expression = _tensor((file.expression @ turn)[:, layout.source])
+    if len(expression) == 0:  # then ours, carried over: photos of neutral faces are rare
+        expression = layout.taken_from(known.expression_basis)
     morphable = MorphableModel(
         mean=_tensor(vertices),
         identity_basis=_tensor((file.identity @ turn)[:, layout.source]),
-        expression_basis=_tensor((file.expression @ turn)[:, layout.source]),
+        expression_basis=expression,
         faces=torch.from_numpy(layout.faces),
-        uv=_tensor(layout.uv),
+        uv=layout.taken_from(known.uv),
         landmarks=dense[torch.as_tensor(IBUG_68)],
         dense_landmarks=dense,
         dense_weight=weight,
         contour=_contour(registration, known, layout, vertices),
         contour_direction=known.contour_direction,
-        face_region=torch.from_numpy(layout.face_region),
-        pixel_region=_tensor(layout.pixel_region),
+        face_region=layout.near(known.face_region.float()) > 0.5,
+        pixel_region=layout.near(known.pixel_region),
     )
-    texture: TextureModel = PcaTexture.default()
-    if file.colour:
-        source = layout.source
-        mean, basis = _tensor(file.colour.mean[source]), _tensor(file.colour.basis[:, source])
-        texture = VertexTexture(mean, basis, morphable.faces, morphable.uv)
-    return FaceModel(morphable, texture), unit
+    return FaceModel(morphable, _texture(file, layout, morphable)), unit
+
+
+def _texture(file: ModelFile, layout: Layout, morphable: MorphableModel) -> TextureModel:
+    """The file's own albedo, or the shipped model, which fits because the UV map is ours."""
+    if file.colour is None:
+        return PcaTexture.default()
+    mean, basis = _tensor(file.colour.mean[layout.source]), _tensor(file.colour.basis[:, layout.source])
+    return VertexTexture(mean, basis, morphable.faces, morphable.uv)
 
 
 def outward(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Int[Array, "F 3"]:
@@ -94,7 +103,7 @@ def measured(vertices: Array, faces: Int[Array, "F 3"], known: MorphableModel) -
     return unit, SeenPoints(seen.positions * (unit / guess), seen.weight)
 
 
-def _spread(points: torch.Tensor, weight: torch.Tensor) -> float:
+def _spread(points: Tensor, weight: Tensor) -> float:
     good = points[weight > 0.3 * weight.max()]
     return float((good - good.mean(0)).norm())
 
@@ -105,50 +114,50 @@ def _require_face(registration: Registration, known: MorphableModel) -> None:
         raise GanfitError("The model's mean does not have the shape of a face; is it another kind of model?")
 
 
+@dataclass(frozen=True)
 class Layout:
-    """The mesh cut as our UV map needs it.
+    """The mesh cut as our UV map needs it, and the point of our surface (corners, bary) that each vertex lies at.
 
-    source  (N,) vertex of the file; the first V are 0..V-1, copies for seams follow
-    faces   (G, 3) of these vertices; part (G,) the island each lies on: skin, an eyeball or the mouth of our model
-    uv, face_region, pixel_region: as in MorphableModel
+    source    (N,) vertex of the file; the first V are 0..V-1, copies for seams follow
+    faces     (G, 3) of these vertices
+    part      (G,) the island each triangle lies on: skin, an eyeball or the mouth of our model
+    distance  (N,) mm from our surface; infinite for vertices in no triangle, whose bary is 0
     """
 
-    def __init__(self, source: Array, faces: Array, part: Array) -> None:
-        self.source, self.faces, self.part = source, faces, part
-        self.uv = np.zeros((len(source), 2))
-        self.face_region = np.zeros(len(source), dtype=bool)
-        self.pixel_region = np.zeros(len(source))
+    source: Int[Array, " N"]
+    faces: Int[Array, "G 3"]
+    part: Int[Array, " G"]
+    corners: Int[Array, "N 3"]
+    bary: Float[Array, "N 3"]
+    distance: Float[Array, " N"]
 
     @classmethod
     def of(cls, registration: Registration, known: MorphableModel, faces: Int[Array, "F 3"]) -> Layout:
         """Every triangle goes to the island that it is nearest to; a vertex on several islands is copied."""
-        other, our_faces, label = registration.other, known.faces.numpy(), islands(known)
-        centre = closest_points(other[faces].mean(1), registration.ours, our_faces)
+        ours, other, our_faces, label = registration.ours, registration.other, known.faces.numpy(), islands(known)
+        centre = closest_points(other[faces].mean(1), ours, our_faces)
         kept = centre.distance < COVER
         faces, part = faces[kept], label[centre.corners[kept, 0]]
-        pairs, corner = np.unique(
-            np.stack([faces, np.broadcast_to(part[:, None], faces.shape)], -1).reshape(-1, 2),
-            axis=0,
-            return_inverse=True,
-        )
+        placed = np.stack([faces, np.broadcast_to(part[:, None], faces.shape)], -1).reshape(-1, 2)
+        pairs, corner = np.unique(placed, axis=0, return_inverse=True)  # (vertex, island)
         first = np.r_[True, pairs[1:, 0] != pairs[:-1, 0]]
-        copies = len(other) + np.cumsum(~first) - 1
-        place = np.where(first, pairs[:, 0], copies)
-        layout = cls(np.r_[np.arange(len(other)), pairs[~first, 0]], place[corner.reshape(-1, 3)], part)
+        place = np.where(first, pairs[:, 0], len(other) + np.cumsum(~first) - 1)
+        source = np.r_[np.arange(len(other)), pairs[~first, 0]]
+        corners, bary = np.zeros((len(source), 3), dtype=int), np.zeros((len(source), 3))
+        distance = np.full(len(source), np.inf)
         for island in np.unique(part):
             here = pairs[:, 1] == island
-            found = closest_points(
-                other[pairs[here, 0]], registration.ours, our_faces[label[our_faces[:, 0]] == island]
-            )
-            layout._copy(place[here], found, known)
-        return layout
+            found = closest_points(other[pairs[here, 0]], ours, our_faces[label[our_faces[:, 0]] == island])
+            corners[place[here]], bary[place[here]], distance[place[here]] = found
+        return cls(source, place[corner.reshape(-1, 3)], part, corners, bary, distance)
 
-    def _copy(self, index: Int[Array, " n"], found: ClosestPoints, known: MorphableModel) -> None:
-        """UV and regions of our surface at the points found."""
-        near = found.distance < ON_FACE
-        self.uv[index] = found.on(known.uv.numpy())
-        self.face_region[index] = near & (found.on(known.face_region[:, None].numpy().astype(float))[:, 0] > 0.5)
-        self.pixel_region[index] = near * found.on(known.pixel_region[:, None].numpy())[:, 0]
+    def taken_from(self, ours: Float[Tensor, "*b W d"]) -> Float[Tensor, "*b N d"]:
+        """What our vertices have, at the new ones."""
+        return SurfacePoints(torch.from_numpy(self.corners), _tensor(self.bary)).on(ours)
+
+    def near(self, ours: Float[Tensor, " W"]) -> Float[Tensor, " N"]:
+        """The same for one number a vertex, 0 where our surface is too far to speak for the new one."""
+        return self.taken_from(ours[:, None])[:, 0] * torch.from_numpy(self.distance < ON_FACE)
 
     def faces_of(self, island: int) -> Int[Array, "H 3"]:
         """The triangles on an island; all of them when the mesh has none there."""
@@ -165,7 +174,7 @@ def islands(model: MorphableModel) -> Int[Array, " V"]:
 
 def _dense_landmarks(
     registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
-) -> tuple[SurfacePoints, torch.Tensor]:
+) -> tuple[SurfacePoints, Tensor]:
     """MediaPipe's points on the new mesh, each on the island it has on ours, and how far to trust them."""
     points = known.dense_landmarks.on(torch.from_numpy(registration.ours)).numpy()
     home = islands(known)[known.dense_landmarks.corners[:, 0].numpy()]
@@ -179,12 +188,12 @@ def _dense_landmarks(
 
 def _contour(
     registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
-) -> Int[torch.Tensor, "17 C"]:
+) -> Int[Tensor, "17 C"]:
     """The nearest vertices to our lines of candidates for the jaw."""
     skin = np.unique(layout.faces_of(int(islands(known)[known.contour[0, 0]])))
     nearest = cKDTree(vertices[skin]).query(registration.ours[known.contour.numpy()])[1]
     return torch.from_numpy(skin[nearest])
 
 
-def _tensor(values: Array) -> torch.Tensor:
+def _tensor(values: Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
