@@ -135,6 +135,13 @@ def test_expressions_of_a_part_of_the_vertices_are_spread(tmp_path):
         read_model_file(tmp_path / "01_MorphableModel.mat")
 
 
+def test_shells_over_the_eyes_of_ict_facekit_are_left_out(tmp_path):
+    vertices = "v 1 2 3\n" * 26_719
+    (tmp_path / "generic_neutral_mesh.obj").write_text(vertices + "f 1 2 3 4\nf 24590/1 24591/1 24592/1\nf 2 3 24591\n")
+    (tmp_path / "identity000.obj").write_text(vertices)
+    assert read_model_file(tmp_path).faces.tolist() == [[0, 1, 2], [0, 2, 3], [1, 2, 24590]]
+
+
 def test_archives_written_by_eos_itself():
     """Two files of eos-py 1.5.0: four vertices, colours and a PCA of expressions; and a blendshape."""
     file = read_eos(DATA / "eos_pca.bin")

@@ -13,12 +13,16 @@ from ganfit_nb.model_files.model_file import ModelFile, damaged
 
 KIND = "ICT-FaceKit"
 NEUTRAL = "generic_neutral_mesh.obj"
+# Of its 26,719 vertices the last are transparent shells over the eyes: tears, blends, occlusion and lashes (its README).
+VERTICES, FIRST_SHELL = 26_719, 24_591
 EXPRESSION_SD = 0.3  # a blendshape's weight runs from 0 to 1; identity weights are standard normal
 
 
 def read_ict_facekit(folder: Path) -> ModelFile:
     """The model; GanfitError that names the OBJ which is damaged or does not fit the neutral one."""
     mean, faces = _read_obj(folder / NEUTRAL)
+    if len(mean) == VERTICES:
+        faces = faces[(faces < FIRST_SHELL).all(1)]
     shapes = sorted(path for path in folder.glob("*.obj") if path.name != NEUTRAL)
     identity = [path for path in shapes if path.stem.startswith("identity")]
     expression = [path for path in shapes if not path.stem.startswith("identity")]
