@@ -13,7 +13,7 @@ from ganfit_nb.model_files.model_file import ModelFile, damaged
 
 KIND = "ICT-FaceKit"
 NEUTRAL = "generic_neutral_mesh.obj"
-# Of its 26,719 vertices the last are transparent shells over the eyes: tears, blends, occlusion and lashes (its README).
+# The last of its 26,719 vertices are transparent shells over the eyes: tears, blends, occlusion, lashes (its README).
 VERTICES, FIRST_SHELL = 26_719, 24_591
 EXPRESSION_SD = 0.3  # a blendshape's weight runs from 0 to 1; identity weights are standard normal
 
