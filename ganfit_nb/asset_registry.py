@@ -201,15 +201,16 @@ def fetch(group: str) -> list[Asset]:
 
 
 def required(group: str) -> list[Path]:
-    """The files of a group; GanfitError that names what is missing, where it belongs and how to get it.
+    """The files of a group, verified: face-alignment would load, and thereby run, whatever lies in torch's cache.
 
-    Only presence is looked at: `ganfit assets` verifies.
+    GanfitError that names what is missing or damaged, where it belongs and how to get it.
     """
-    missing = [asset for asset in groups()[group] if not asset.path.is_file()]
-    if missing:
-        variable = "TORCH_HOME" if missing[0].folder is torch_folder else "GANFIT_HOME"
+    lacking = {asset.file: state for asset in groups()[group] if (state := asset.state()) != "present"}
+    if lacking:
+        folder = groups()[group][0].folder
+        variable = "TORCH_HOME" if folder is torch_folder else "GANFIT_HOME"
         raise GanfitError(
-            f"{' and '.join(asset.file for asset in missing)} must be in {missing[0].folder()} (the variable "
+            f"{' and '.join(f'{file} is {state}' for file, state in lacking.items())} in {folder()} (the variable "
             f"{variable} moves it); run: ganfit assets download {group}"
         )
     return [asset.path for asset in groups()[group]]

@@ -25,11 +25,7 @@ class DlibDetector:
         except ImportError as error:
             raise GanfitError('dlib is not installed; run: pip install "ganfit_nb[detectors]"') from error
         self.detect = dlib.get_frontal_face_detector()
-        path = packaged_weights() or required("dlib-landmarks")[0]
-        try:
-            self.predict = dlib.shape_predictor(str(path))
-        except RuntimeError as error:
-            raise GanfitError(f"{path} is damaged; run: ganfit assets download dlib-landmarks") from error
+        self.predict = dlib.shape_predictor(str(packaged_weights() or required("dlib-landmarks")[0]))
 
     def __call__(self, image: Float[Tensor, "H W 3"]) -> list[DetectedFace]:
         """The faces, the largest first."""

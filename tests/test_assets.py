@@ -215,6 +215,10 @@ def test_doctor_names_the_weights_that_lack(monkeypatch, tmp_path, capsys):
         asset.path.parent.mkdir(parents=True, exist_ok=True)
         asset.path.write_bytes(b"")
     main(["doctor"])
+    assert "s3fd-619a316812.pth is damaged" in capsys.readouterr().out
+    empty = hashlib.sha256(b"").hexdigest()
+    monkeypatch.setattr(asset_registry, "DOWNLOADS", tuple(replace(asset, sha256=empty) for asset in DOWNLOADS))
+    main(["doctor"])
     out = capsys.readouterr().out
     assert "works    landmarks by FAN" in out
     assert "works    landmarks by dlib" in out

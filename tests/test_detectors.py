@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, asset_registry, 
 from ganfit_nb.assets import asset_path
 from ganfit_nb.cli import main
 from ganfit_nb.detectors import load_detector
+from ganfit_nb.download import sha256_of
 from ganfit_nb.landmark_file import LandmarkFile, read_landmarks
 from ganfit_nb.landmarks import LandmarkDetector, MediaPipeDetector
 
@@ -172,17 +174,19 @@ def test_fan_runs_from_the_cache(nowhere, image, monkeypatch):
     from face_alignment.detection.sfd.net_s3fd import s3fd
     from face_alignment.models import FAN
 
-    fan, detector = (asset.path for asset in asset_registry.groups()["fan"])
-    fan.parent.mkdir(parents=True)
-    torch.save(FAN(4).state_dict(), fan)
-    torch.save(s3fd().state_dict(), detector)
+    assets = asset_registry.groups()["fan"]
+    assets[0].path.parent.mkdir(parents=True)
+    for asset, network in zip(assets, (FAN(4), s3fd()), strict=True):
+        torch.save(network.state_dict(), asset.path)
+    known = tuple(replace(asset, sha256=sha256_of(asset.path)) for asset in assets)
+    monkeypatch.setattr(asset_registry, "DOWNLOADS", known)
     box = np.array([170.0, 60.0, 280.0, 180.0, 0.9])  # in double precision, as S³FD gives them
     smaller = np.array([10.0, 10.0, 60.0, 60.0, 0.8])
     monkeypatch.setattr(
         face_alignment.detection.sfd.sfd_detector.SFDDetector, "detect_from_image", lambda self, image: [smaller, box]
     )
-    network = load_detector("fan")
-    faces = network(image)
+    detector = load_detector("fan")
+    faces = detector(image)
     assert [tuple(face.landmarks.shape) for face in faces] == [(68, 2), (68, 2)]
     assert faces[0].box.tolist() == box[:4].tolist()
     assert faces[0].dense is None
@@ -191,7 +195,7 @@ def test_fan_runs_from_the_cache(nowhere, image, monkeypatch):
     monkeypatch.setattr(
         face_alignment.detection.sfd.sfd_detector.SFDDetector, "detect_from_image", lambda self, image: []
     )
-    assert network(image) == []
+    assert detector(image) == []
 
 
 def test_an_unknown_detector_is_one_sentence(tmp_path, capsys):

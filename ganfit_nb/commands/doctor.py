@@ -92,15 +92,16 @@ def _packages(ability: str, modules: tuple[str, ...], extra: str) -> Finding:
 
 
 def _weights(ability: str, module: str, group: str) -> Finding:
-    from ganfit_nb.asset_registry import groups
+    from ganfit_nb.asset_registry import required
+    from ganfit_nb.errors import GanfitError
 
     if not _installed(module):
         return Finding(ability, False, f"without {module}", 'pip install "ganfit_nb[detectors]"')
-    lacking = [asset for asset in groups()[group] if not asset.path.is_file()]
-    if lacking:
-        files = ", ".join(asset.file for asset in lacking)
-        return Finding(ability, False, f"{files} not in {lacking[0].folder()}", f"ganfit assets download {group}")
-    return Finding(ability, True, f"{module}, weights in {groups()[group][0].folder()}")
+    try:
+        return Finding(ability, True, f"{module}, {required(group)[0]}")
+    except GanfitError as error:
+        detail, _, remedy = str(error).partition("; run: ")
+        return Finding(ability, False, detail, remedy)
 
 
 def _dlib() -> Finding:
