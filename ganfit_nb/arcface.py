@@ -12,7 +12,7 @@ import torch
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.identity import CropTemplate, IdentityNetwork
-from ganfit_nb.networks.onnx_recogniser import SIZE, OnnxRecogniser
+from ganfit_nb.networks.onnx_recogniser import SIZE, OnnxRecogniser, load_onnx
 
 LICENCE = "insightface's model packs are for non-commercial research purposes only"
 PACKS = ("antelopev2", "buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc")  # insightface's names, the largest first
@@ -59,9 +59,9 @@ def find_recogniser(name: str) -> Path:
     if path.is_dir():
         return _recogniser_in(path)
     if name == "arcface":
-        present = [packs_folder() / pack for pack in PACKS if (packs_folder() / pack).is_dir()]
-        for folder in present:
-            return _recogniser_in(folder)
+        for pack in PACKS:
+            if _is_here(packs_folder() / pack):
+                return _recogniser_in(packs_folder() / pack)
         raise GanfitError(
             f"No insightface pack is in {packs_folder()}; give a recognition network's .onnx, or a pack's name to "
             f"download it ({', '.join(PACKS)}; {LICENCE})."
@@ -74,7 +74,7 @@ def find_recogniser(name: str) -> Path:
 def _downloaded(pack: str) -> Path:
     """The folder of a pack, downloaded by insightface itself when it is missing."""
     folder = packs_folder() / pack
-    if folder.is_dir() and any(folder.rglob("*.onnx")):
+    if _is_here(folder):
         return folder
     try:
         from insightface.utils import storage
@@ -86,17 +86,15 @@ def _downloaded(pack: str) -> Path:
         raise GanfitError(f"insightface could not download {pack}; unpack its zip into {folder} yourself.") from error
 
 
+def _is_here(folder: Path) -> bool:
+    """Whether a pack was unpacked there; insightface leaves an empty folder when a download fails."""
+    return any(folder.rglob("*.onnx"))
+
+
 def _recogniser_in(folder: Path) -> Path:
     """A pack holds five networks; the recogniser is the one that takes a 112×112 picture and gives one vector."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise GanfitError('ArcFace needs the package onnx; run: pip install "ganfit_nb[arcface]"') from error
     for path in sorted(folder.rglob("*.onnx")):
-        try:
-            graph = onnx.load(path, load_external_data=False).graph
-        except Exception as error:  # protobuf's own
-            raise GanfitError(f"{path} is no complete ONNX file; download the pack again.") from error
+        graph = load_onnx(path).graph
         weights = {tensor.name for tensor in graph.initializer}
         pictures = [value for value in graph.input if value.name not in weights]
         sides = [dimension.dim_value for dimension in pictures[0].type.tensor_type.shape.dim] if pictures else []

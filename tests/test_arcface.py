@@ -130,11 +130,15 @@ def test_packs_are_found(small, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     with pytest.raises(GanfitError, match="non-commercial"):
         find_recogniser("arcface")
-    pack = tmp_path / ".insightface" / "models" / "buffalo_l"
-    pack.mkdir(parents=True)
+    packs = tmp_path / ".insightface" / "models"
+    (packs / "antelopev2").mkdir(parents=True)  # what insightface leaves of a download that failed
+    with pytest.raises(GanfitError, match="No insightface pack"):
+        find_recogniser("arcface")
+    pack = packs / "buffalo_l"
+    pack.mkdir()
+    export(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)).eval(), pack / "a_detector.onnx", 13)
     with pytest.raises(GanfitError, match="no recognition network"):
         find_recogniser("arcface")
-    export(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)).eval(), pack / "a_detector.onnx", 13)
     (pack / "w600k_r50.onnx").write_bytes(small.read_bytes())
     for name in ("arcface", "buffalo_l", str(pack)):
         assert find_recogniser(name).name == "w600k_r50.onnx"

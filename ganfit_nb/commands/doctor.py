@@ -39,8 +39,8 @@ def examine() -> Iterator[Finding]:
     """Every ability, fitting itself first."""
     yield _fitting()
     yield _compiled()
-    yield from _cuda()
-    yield _notebooks()
+    yield _cuda()
+    yield _packages("notebooks", ("jupyterlab", "ipywidgets", "pythreejs", "matplotlib"), "lab")
     yield _packages("models from files (--model)", ("scipy", "h5py"), "models")
     yield _weights("landmarks by FAN (--landmarks fan)", "face_alignment", "fan")
     yield _dlib()
@@ -69,20 +69,16 @@ def _compiled() -> Finding:
     return Finding("compiled renderer on the CPU", compiled, detail, "pip install numba")
 
 
-def _cuda() -> Iterator[Finding]:
+def _cuda() -> Finding:
     import torch
 
     from ganfit_nb.renderer.rasterize import backend
 
+    ability = "CUDA (--device cuda)"
     if not torch.cuda.is_available():
-        yield Finding("CUDA (--device cuda)", False, "torch sees no CUDA device, or is a build without CUDA")
-        return
-    name = backend(torch.device("cuda")).__name__.rsplit("_", 1)[1]
-    yield Finding("CUDA (--device cuda)", True, f"{torch.cuda.get_device_name()}, rasteriser: {name}")
-
-
-def _notebooks() -> Finding:
-    return _packages("notebooks", ("jupyterlab", "ipywidgets", "pythreejs", "matplotlib"), "lab")
+        return Finding(ability, False, "torch sees no CUDA device, or is a build without CUDA")
+    rasteriser = backend(torch.device("cuda")).__name__.rsplit("_", 1)[1]
+    return Finding(ability, True, f"{torch.cuda.get_device_name()}, rasteriser: {rasteriser}")
 
 
 def _packages(ability: str, modules: tuple[str, ...], extra: str) -> Finding:

@@ -6,6 +6,7 @@ Only `onnx` is needed, and only to read the file. Half-precision weights are com
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ganfit_nb.errors import GanfitError
 
 SIZE = 112  # px, the input of every insightface recogniser
 Attributes = dict[str, Any]
+Node = tuple[str, list[str], str, Attributes]
 
 
 class OnnxRecogniser(nn.Module):
@@ -65,41 +67,53 @@ class OnnxRecogniser(nn.Module):
         return self.get_buffer(self.weights[name]) if name else None
 
 
+@dataclass(frozen=True)
 class _Graph:
-    def __init__(self, graph: Any, constants: dict[str, Tensor], attribute_of: Callable[[Any], Any]):
-        self.constants = constants
-        self.nodes = [
-            (node.op_type, list(node.input), node.output[0], {a.name: attribute_of(a) for a in node.attribute})
-            for node in graph.node
-        ]
-        self.input = next(value.name for value in graph.input if value.name not in constants)
-        self.output = graph.output[0].name
+    """nodes: (operation, inputs, output, attributes) in the order to run them; constants: weights by name."""
+
+    nodes: list[Node]
+    constants: dict[str, Tensor]
+    input: str
+    output: str
 
 
-def _load_graph(path: Path) -> _Graph:
-    """The graph's nodes and weights; GanfitError when the file is no ONNX graph this module can run."""
+def load_onnx(path: Path) -> Any:
+    """The file's onnx.ModelProto, without data from other files. GanfitError when it is none."""
     try:
         import onnx
     except ImportError as error:
         raise GanfitError('ArcFace needs the package onnx; run: pip install "ganfit_nb[arcface]"') from error
     try:
-        model = onnx.load(path, load_external_data=False)
-        graph = model.graph
-        constants = {tensor.name: _tensor(onnx.numpy_helper.to_array(tensor)) for tensor in graph.initializer}
-        loaded = _Graph(graph, constants, lambda a: _attribute(onnx, a))
+        return onnx.load(path, load_external_data=False)
     except OSError as error:
         raise GanfitError(f"{path} cannot be read ({error.strerror}); give a recognition network's .onnx.") from error
-    except Exception as error:  # protobuf and onnx fail in many ways on damaged files
+    except Exception as error:  # protobuf's own
         raise GanfitError(f"{path} is no complete ONNX file; download the pack again.") from error
-    unknown = sorted({operation for operation, *_ in loaded.nodes} - OPERATIONS.keys())
+
+
+def _load_graph(path: Path) -> _Graph:
+    """The graph's nodes and weights; GanfitError when it is none that this module can run."""
+    graph = load_onnx(path).graph
+    from onnx import TensorProto, helper, numpy_helper
+
+    def attribute(stored: Any) -> Any:
+        value = helper.get_attribute_value(stored)
+        return _tensor(numpy_helper.to_array(value)) if isinstance(value, TensorProto) else value
+
+    try:
+        constants = {tensor.name: _tensor(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
+        nodes = [
+            (node.op_type, list(node.input), node.output[0], {a.name: attribute(a) for a in node.attribute})
+            for node in graph.node
+        ]
+        picture = next(value.name for value in graph.input if value.name not in constants)
+        output = graph.output[0].name
+    except (ValueError, TypeError, IndexError, StopIteration) as error:
+        raise GanfitError(f"{path} holds no network with weights; give a pack's recognition network.") from error
+    unknown = sorted({operation for operation, *_ in nodes} - OPERATIONS.keys())
     if unknown:
         raise GanfitError(f"{path} uses {', '.join(unknown)}, which no known recogniser does; give a pack's own.")
-    return loaded
-
-
-def _attribute(onnx: Any, attribute: Any) -> Any:
-    value = onnx.helper.get_attribute_value(attribute)
-    return _tensor(onnx.numpy_helper.to_array(value)) if isinstance(value, onnx.TensorProto) else value
+    return _Graph(nodes, constants, picture, output)
 
 
 def _tensor(values: np.ndarray) -> Tensor:
@@ -107,7 +121,7 @@ def _tensor(values: np.ndarray) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def _finished(nodes: list[tuple[str, list[str], str, Attributes]], kept: str) -> list[list[str]]:
+def _finished(nodes: list[Node], kept: str) -> list[list[str]]:
     """Per node the tensors that nobody reads after it, so that memory stays small."""
     produced = {output for _, _, output, _ in nodes} - {kept}
     last = {name: k for k, (_, inputs, _, _) in enumerate(nodes) for name in inputs if name in produced}
