@@ -12,12 +12,16 @@ import pytest
 import torch
 from known_face import known_face, picture_of, shape_error
 from model_writers import COLOURED, EXPRESSION, IDENTITY, UNIT, WRITERS, Source, as_tensor, bfm2009, chumpy
+from safetensors.torch import load_file
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
+from ganfit_nb.assets import asset_path
 from ganfit_nb.cli import main
+from ganfit_nb.landmarks import IBUG_68
 from ganfit_nb.model_files import read
 from ganfit_nb.model_files.adapt import adapt
 from ganfit_nb.model_files.eos import read_eos
+from ganfit_nb.model_files.model_file import ModelFile
 from ganfit_nb.model_files.read import read_model_file
 from ganfit_nb.model_files.restricted_pickle import as_array, load_pickle
 from ganfit_nb.morphable import MorphableModel
@@ -90,6 +94,20 @@ def test_a_known_face_is_found_again(files, models, name):
     *_, last = fit(Photo.from_image(picture_of(model, truth, 256)), model, FitConfig(steps=30, size=96))
     error = shape_error(model, truth)
     assert error(last.parameters.identity) < 0.8 * error(model.mean_parameters().identity)
+
+
+def test_a_mesh_of_another_maker_is_registered():
+    """MediaPipe's canonical face, 468 vertices, each of them one of its landmarks. The detector itself errs by 2 mm."""
+    stored = load_file(asset_path("canonical_face_mesh.safetensors"))
+    vertices = stored["vertices"].numpy()
+    mode = np.full((1, len(vertices), 3), 0.1, np.float32)
+    file = ModelFile("canonical face", vertices, mode, mode[:0], stored["faces"].numpy().astype(np.int64))
+    model, unit = adapt(file)
+    assert unit == 1
+    found = model.morphable.dense_landmarks.on(model.morphable.mean)[:468]
+    distance = (found - model.morphable.mean[:468]).norm(dim=1)
+    assert float(distance.median()) < 2.5
+    assert float(distance[IBUG_68[17:]].mean()) < 2.5
 
 
 def test_the_albedo_at_the_vertices_is_what_is_rendered(files, models):
