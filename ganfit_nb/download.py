@@ -77,12 +77,15 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _unpacked(part: Path) -> Path:
-    """The content of a complete .bz2 beside it; the archive is deleted. A damaged one is deleted, too."""
+    """The content of a complete .bz2 beside it; the archive is deleted, and all of it when it is damaged."""
     whole = part.with_suffix(".unpacked")
     try:
         with bz2.open(part) as packed, whole.open("wb") as file:
             while block := packed.read(CHUNK):
                 file.write(block)
+    except (OSError, EOFError):
+        whole.unlink(missing_ok=True)
+        raise
     finally:
         part.unlink()
     return whole

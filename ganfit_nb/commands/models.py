@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-EYES = (36, 45)  # outer corners in the 68
-
 
 def add_parser(commands: Any) -> None:
     """Adds the command to `ganfit`'s subparsers."""
@@ -22,6 +20,7 @@ def add_parser(commands: Any) -> None:
 def run_check(options: argparse.Namespace) -> int:
     """Prints the model's content and how it lies in our frame."""
     from ganfit_nb.model_files.read import read_model_file
+    from ganfit_nb.photo import EYES
 
     file = read_model_file(options.file)
     from ganfit_nb.model_files.adapt import adapt  # needs scipy, of which the reader has made sure

@@ -13,11 +13,18 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from ganfit_nb.model_files.model_file import ModelFile, damaged, display_range, modes, no_modes, vectors
+from ganfit_nb.model_files.model_file import (
+    BLENDSHAPE_SD,
+    ModelFile,
+    damaged,
+    display_range,
+    modes,
+    no_modes,
+    vectors,
+)
 
 KIND = "a model of the eos library"
 VERSIONS = range(1, 5)
-BLENDSHAPE_SD = 0.3  # a blendshape's weight runs from 0 to 1
 
 
 class _Reader:

@@ -9,13 +9,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.model_files.model_file import ModelFile, damaged
+from ganfit_nb.model_files.model_file import BLENDSHAPE_SD, ModelFile, damaged
 
 KIND = "ICT-FaceKit"
 NEUTRAL = "generic_neutral_mesh.obj"
 # The last of its 26,719 vertices are transparent shells over the eyes: tears, blends, occlusion, lashes (its README).
 VERTICES, FIRST_SHELL = 26_719, 24_591
-EXPRESSION_SD = 0.3  # a blendshape's weight runs from 0 to 1; identity weights are standard normal
 
 
 def read_ict_facekit(folder: Path) -> ModelFile:
@@ -30,7 +29,7 @@ def read_ict_facekit(folder: Path) -> ModelFile:
         kind=KIND,
         mean=mean.astype(np.float32),
         identity=_displacements(identity, mean),
-        expression=EXPRESSION_SD * _displacements(expression, mean),
+        expression=BLENDSHAPE_SD * _displacements(expression, mean),
         faces=faces,
     )
 

@@ -11,6 +11,8 @@ from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
 
+BLENDSHAPE_SD = 0.3  # a blendshape's weight runs from 0 to 1; this much of it is taken as a standard deviation
+
 
 @dataclass(frozen=True)
 class LinearColour:
