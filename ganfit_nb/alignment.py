@@ -80,8 +80,8 @@ def _energy(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) 
 def _linearise(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> tuple[Tensor, Tensor, Tensor]:
     """Energy, and Jacobian and residual of its reweighted least squares, columns ordered p_s, p_e, p_c."""
     positions = pairs.surface.on(model.vertices(parameters))
-    bases = torch.cat([model.morphable.identity_basis, model.morphable.expression_basis])
-    moves = pairs.surface.on(bases)  # (K, L, 3)
+    bases = (model.morphable.identity_basis, model.morphable.expression_basis)
+    moves = torch.cat([pairs.surface.on(basis) for basis in bases])  # (K, L, 3)
     camera = parameters.camera
     by_camera = jacobian(
         lambda c: _residual(pairs, positions, parameters.replace(camera=c)), camera, vectorize=True

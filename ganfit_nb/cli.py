@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from ganfit_nb.assets import asset_path
+from ganfit_nb.commands import assets, doctor, models, train
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import writable_directory
 
 if TYPE_CHECKING:
     from ganfit_nb.face_model import FaceModel
     from ganfit_nb.fitting import FitConfig, FitStep
+    from ganfit_nb.identity import IdentityNetwork
     from ganfit_nb.photo import Photo
     from ganfit_nb.result import Result
 
@@ -50,43 +53,48 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--steps", type=int, default=200, help="updates of the joint stage (default %(default)s)")
     fit.add_argument("--seed", type=int, default=0, help="seed of the random second views (default %(default)s)")
     fit.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default %(default)s)")
-    fit.add_argument("--texture", choices=("gan", "pca"), default="gan", help="the texture model (default %(default)s)")
+    fit.add_argument("--texture", choices=("gan", "pca"), help="texture model (default: gan, or the --model's own)")
+    fit.add_argument("--model", type=Path, metavar="FILE", help="morphable model (ganfit models check FILE); else ours")
+    fit.add_argument(
+        "--identity", default="dlib", help="dlib, arcface, a pack of insightface or its .onnx (%(default)s)"
+    )
+    fit.add_argument("--landmarks", default="mediapipe", help="mediapipe, fan, dlib, or a .pts/.json of 68 points")
     fit.set_defaults(run=run_fit)
-    add_training(commands.add_parser("train", help="rebuild the texture models"))
+    for command in (models, assets, doctor, train):
+        command.add_parser(commands)
     return top
-
-
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """`ganfit train …`: what rebuilds the shipped texture models."""
-    from ganfit_nb.training import pca_texture, train_texture, uv_corpus
-
-    targets = parser.add_subparsers(required=True, metavar="WHAT")
-    for name, module, summary in (
-        ("corpus", uv_corpus, "paint UV maps of people who do not exist"),
-        ("pca", pca_texture, "the linear texture model of a corpus (Eq. 1)"),
-        ("texture", train_texture, "the texture GAN of a corpus (Eq. 5)"),
-    ):
-        command = targets.add_parser(name, help=summary, description=module.__doc__)
-        command.formatter_class = argparse.RawDescriptionHelpFormatter
-        module.add_arguments(command)
-        command.set_defaults(run=module.main)
 
 
 def run_fit(options: argparse.Namespace) -> int:
     """Fits every photo by itself. Ctrl-C writes what was fitted so far, marked as interrupted, and stops."""
-    from ganfit_nb.face_model import FaceModel  # torch and numba load only when something is fitted
+    from ganfit_nb.detectors import load_detector  # torch and numba load only when something is fitted
+    from ganfit_nb.face_model import FaceModel, shipped_texture
     from ganfit_nb.fitting import FitConfig
+    from ganfit_nb.gan_texture import GanTexture
+    from ganfit_nb.landmark_file import SUFFIXES
     from ganfit_nb.photo import Photo
 
     config = FitConfig(steps=options.steps, seed=options.seed, device=options.device)
+    if len(options.photos) > 1 and options.landmarks.lower().endswith(SUFFIXES):
+        raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
     names = result_names(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
-    photos = {name: Photo.open(path) for name, path in names.items()}  # a bad one is told before the first is fitted
+    detector = load_detector(options.landmarks)  # what is missing or bad is told before the first photo is fitted
+    photos = {name: Photo.open(path, detector) for name, path in names.items()}
+    model = FaceModel.load(options.model) if options.model else FaceModel.default()
+    if options.texture:
+        model = replace(model, texture=shipped_texture(options.texture))
+    network = identity_network(options.identity)
+    parts = {
+        "model": str(options.model or "shipped"),
+        "texture": options.texture or ("gan" if isinstance(model.texture, GanTexture) else "the model's own"),
+        "identity": options.identity,
+        "landmarks": options.landmarks,
+    }
     writable_directory(options.out)
-    model = FaceModel.default(options.texture)
     for name, photo in photos.items():
         for note in photo.notes:
             print(f"{name}: {note}", file=sys.stderr)
-        result = fit_with_progress(photo, model, config, label=name)
+        result = replace(fit_with_progress(photo, model, config, network, label=name), parts=parts)
         result.write(options.out / name)
         print(result.summary(options.out / name))
         if result.interrupted:
@@ -106,7 +114,21 @@ def result_names(photos: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
-def fit_with_progress(photo: Photo, model: FaceModel, config: FitConfig, label: str) -> Result:
+def identity_network(name: str) -> IdentityNetwork:
+    """The network of --identity, with its licence told where it is not free."""
+    from ganfit_nb.arcface import LICENCE, load_arcface
+    from ganfit_nb.identity import IdentityNetwork
+
+    if name == "dlib":
+        return IdentityNetwork.default()
+    network = load_arcface(name)
+    print(f"--identity {name}: {LICENCE}.", file=sys.stderr)
+    return network
+
+
+def fit_with_progress(
+    photo: Photo, model: FaceModel, config: FitConfig, network: IdentityNetwork, label: str
+) -> Result:
     """Runs a whole fit behind a progress bar that shows the losses. An interrupt keeps the steps made so far."""
     from ganfit_nb.fitting import fit
     from ganfit_nb.result import Result
@@ -115,7 +137,7 @@ def fit_with_progress(photo: Photo, model: FaceModel, config: FitConfig, label: 
     interrupted = False
     with tqdm(total=config.steps, desc=label, unit="step") as bar:
         try:
-            for step in fit(photo, model, config):
+            for step in fit(photo, model, config, network=network):
                 steps.append(step)
                 bar.set_postfix_str(
                     " ".join(f"{name} {value:.3g}" for name, value in step.losses.items()), refresh=False

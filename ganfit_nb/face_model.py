@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -29,8 +30,21 @@ class FaceModel:
 
     @classmethod
     def default(cls, texture: Literal["gan", "pca"] = "gan") -> FaceModel:
-        """The models that ship with the package. The linear texture is there to be compared with."""
-        return cls(MorphableModel.default(), GanTexture.default() if texture == "gan" else PcaTexture.default())
+        """The models that ship with the package."""
+        return cls(MorphableModel.default(), shipped_texture(texture))
+
+    @classmethod
+    def load(cls, path: Path | str) -> FaceModel:
+        """A morphable model from the user's file (`ganfit_nb.model_files`), with its albedo if it has one.
+
+        GanfitError when the file is no model of a known format, or when no face is found on its mean.
+        """
+        from ganfit_nb.model_files.read import read_model_file
+
+        file = read_model_file(Path(path))
+        from ganfit_nb.model_files.adapt import adapt  # built on this class, and on scipy
+
+        return adapt(file)[0]
 
     def to(self, device: torch.device | str) -> FaceModel:
         """The same models on another device; these stay where they are."""
@@ -76,3 +90,8 @@ class FaceModel:
     ) -> Rendering:
         """A given mesh and UV map under the camera and light of `view`: what Eq. 6 and 7 share is computed once."""
         return render(vertices, self.morphable.faces, self.morphable.uv, albedo, view.camera, view.light, size)
+
+
+def shipped_texture(name: Literal["gan", "pca"]) -> TextureModel:
+    """The texture GAN of Eq. 5, or the linear model of Eq. 1 to compare it with."""
+    return GanTexture.default() if name == "gan" else PcaTexture.default()

@@ -26,7 +26,8 @@ def first_light(photo: Photo, model: FaceModel, parameters: FaceParameters) -> T
     For a fixed direction the shading model I = albedo · (ambient + light · max(n·l, 0)) is linear in the six colours.
     """
     rendering = model.render(parameters, photo.image.shape[0])
-    region = rendering.interpolate(model.morphable.pixel_region[:, None])[..., 0] * photo.inside > 0.5
+    region = rendering.interpolate(model.morphable.pixel_region[:, None])[..., 0] > 0.5
+    region &= photo.inside.to(region)
     if not region.any():
         return parameters.light
     normals, albedo, target = rendering.normals[region], rendering.unlit[region], photo.image[region]
@@ -46,7 +47,7 @@ def _colours(position: Tensor, normals: Tensor, albedo: Tensor, target: Tensor) 
     for channel in range(3):
         columns = albedo[:, channel, None] * torch.stack([diffuse, torch.ones_like(diffuse)], dim=1)
         expected = torch.stack([mean[3 + channel], mean[6 + channel]])
-        normal = columns.T @ columns + PRIOR_WEIGHT * len(columns) * torch.eye(2)
+        normal = columns.T @ columns + PRIOR_WEIGHT * len(columns) * torch.eye(2, device=columns.device)
         offset = target[:, channel] - columns @ expected
         colour = (expected + torch.linalg.solve(normal, columns.T @ offset)).clamp(min=0.02)
         error += float((columns @ colour - target[:, channel]).square().sum())

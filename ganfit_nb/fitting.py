@@ -89,16 +89,18 @@ def fit(
     config: FitConfig | None = None,
     weights: LossWeights | None = None,
     *,
+    network: IdentityNetwork | None = None,
     start: FitStep | None = None,
 ) -> Iterator[FitStep]:
     """Fits `model` to `photo`: the alignment stage, then the joint stage, one FitStep a turn.
 
-    `weights` are read at every step, so changing them changes a running fit. `start` is a step of an earlier fit to go
-    on from; the first step yielded is the one after it. On the CPU the continued fit is bit-equal to the uninterrupted
-    one.
+    `weights` are read at every step, so changing them changes a running fit. `network` recognises people; without one
+    the shipped network does. `start` is a step of an earlier fit to go on from; the first step yielded is the one
+    after it. On the CPU the continued fit is bit-equal to the uninterrupted one.
     """
     config, weights = config or FitConfig(), weights or LossWeights()
-    objective = Objective(photo.at(config.size), model.seen_at(config.size), IdentityNetwork.default(), config.seed)
+    network = network or IdentityNetwork.default()
+    objective = Objective(photo.at(config.size), model.seen_at(config.size), network, config.seed)
     step = start
     if step is None or step.stage == "align":
         for step in align(objective, config, weights, start=start):

@@ -8,11 +8,11 @@ from functools import cache
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganfit_nb.assets import asset_path
 from ganfit_nb.networks.dlib_resnet import CROP_SIZE, DlibResNet
-from ganfit_nb.warp import fit_similarity, resample
+from ganfit_nb.warp import fit_similarity, inverse, resample
 
 # dlib's fixed template: where the mean face's nose (27..35), eyes (36..47), upper lip (48..54) and inner lips (60..64)
 # lie in its 150 px crop. dlib aligns by these iBUG points alone: brows, jaw and lower lip move too much.
@@ -34,18 +34,35 @@ CONTENT_STAGES = (3, 4)  # 128×8×8 and 256×4×4
 
 # What `benchmarks/identity_statistics.py` measured: means over 3 pairs of one person (three photos of one man in other
 # poses and expressions) and 12 pairs of different people (four persons). Few, but dlib's threshold agrees: its
-# Euclidean 0.6 is a cosine distance of 0.09 at the embeddings' norm of 1.4.
+# Euclidean 0.6 is a cosine distance of 0.09 at the embeddings' norm of 1.4. Of Eq. 9 it measured 0.0138 and 0.0177.
 SAME_PERSON = 0.036  # cosine distance (Eq. 8), 0.029 to 0.044
 DIFFERENT_PEOPLE = 0.177  # 0.115 to 0.203
-SAME_PERSON_CONTENT = 0.0138  # Eq. 9 over CONTENT_STAGES
-DIFFERENT_PEOPLE_CONTENT = 0.0177
+
+
+@dataclass(frozen=True)
+class CropTemplate:
+    """Where a network expects the face: points in its square crop, and how they follow from the 68 landmarks.
+
+    points   (N, 2) px of the crop
+    of_68    (N, 68) each point as a weighted sum of the iBUG points
+    size     side of the crop, px
+    in_crop  whether the points are brought together as near as can be in the crop (insightface) or the photo (dlib)
+    """
+
+    points: Float[Tensor, "N 2"]
+    of_68: Float[Tensor, "N 68"]
+    size: int
+    in_crop: bool = False
+
+
+DLIB_TEMPLATE = CropTemplate(TEMPLATE, torch.eye(68)[TEMPLATE_INDICES], CROP_SIZE)
 
 
 @dataclass(frozen=True)
 class IdentityFeatures:
     """The embedding F^n, and the intermediate activations F^j that the content loss compares."""
 
-    embedding: Float[Tensor, "N 128"]
+    embedding: Float[Tensor, "N D"]
     activations: tuple[Float[Tensor, "N _ _ _"], ...]
 
     def rows(self) -> list[IdentityFeatures]:
@@ -58,17 +75,18 @@ class IdentityFeatures:
 
 @dataclass(frozen=True)
 class IdentityNetwork:
-    """A frozen recogniser, differentiable down to the pixels, and the distances that say what its numbers mean.
+    """A frozen recogniser, differentiable down to the pixels, and what is needed to use it.
 
-    same_person, different_people: typical cosine distance (Eq. 8) between photos of one person, of two.
-    same_person_content, different_people_content: the same of Eq. 9's sum over `IdentityFeatures.activations`.
+    network           crops to (embedding, activations of its stages)
+    template          how it wants its crops
+    different_people  typical cosine distance (Eq. 8) between photos of two persons: the unit of the identity losses
+    content_stages    the stages that Eq. 9 compares
     """
 
-    network: DlibResNet
-    same_person: float = SAME_PERSON
+    network: nn.Module
+    template: CropTemplate = DLIB_TEMPLATE
     different_people: float = DIFFERENT_PEOPLE
-    same_person_content: float = SAME_PERSON_CONTENT
-    different_people_content: float = DIFFERENT_PEOPLE_CONTENT
+    content_stages: tuple[int, ...] = CONTENT_STAGES
 
     @staticmethod
     @cache
@@ -80,17 +98,27 @@ class IdentityNetwork:
         """The same network on another device; this one stays where it is."""
         return replace(self, network=copy.deepcopy(self.network).to(device))
 
-    def features(self, crops: Float[Tensor, "N 3 150 150"]) -> IdentityFeatures:
+    def crop(self, image: Float[Tensor, "3 H W"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 S S"]:
+        """The face as this network was trained to see it."""
+        return aligned_crop(image, landmarks, self.template)
+
+    def features(self, crops: Float[Tensor, "N 3 S S"]) -> IdentityFeatures:
         """The features of aligned crops, RGB in [0, 1]."""
         embedding, activations = self.network(crops)
-        return IdentityFeatures(embedding, tuple(activations[stage] for stage in CONTENT_STAGES))
+        return IdentityFeatures(embedding, tuple(activations[stage] for stage in self.content_stages))
 
 
-def aligned_crop(image: Float[Tensor, "3 H W"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 150 150"]:
-    """The face as the network was trained to see it, as `dlib.get_face_chip(image, landmarks, 150, 0.25)`.
+def aligned_crop(
+    image: Float[Tensor, "3 H W"], landmarks: Float[Tensor, "68 2"], template: CropTemplate = DLIB_TEMPLATE
+) -> Float[Tensor, "3 S S"]:
+    """The face cut out as the template has it, for dlib as `dlib.get_face_chip(image, landmarks, 150, 0.25)`.
 
     Differentiable in the image and in the landmarks (iBUG order, px), which move with the rendered face: aligned, a
     face looks the same wherever the camera puts it, and the gradient has to know.
     """
-    transform = fit_similarity(TEMPLATE, landmarks.cpu()[TEMPLATE_INDICES])
-    return resample(image[None], transform, CROP_SIZE, "zeros")[0]
+    seen = template.of_68.to(landmarks.cpu()) @ landmarks.cpu()
+    if template.in_crop:
+        transform = inverse(fit_similarity(seen, template.points))
+    else:
+        transform = fit_similarity(template.points, seen)
+    return resample(image[None], transform, template.size, "zeros")[0]

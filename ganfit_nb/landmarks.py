@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol, runtime_checkable
@@ -58,6 +58,11 @@ class LandmarkDetector(Protocol):
         ...
 
 
+def by_area(faces: Iterable[DetectedFace]) -> list[DetectedFace]:
+    """The faces, the largest box first."""
+    return sorted(faces, key=lambda face: -float((face.box[2] - face.box[0]) * (face.box[3] - face.box[1])))
+
+
 class MediaPipeDetector:
     """The default detector: MediaPipe's two networks in torch, under 0.1 s for a photo with one face."""
 
@@ -74,7 +79,7 @@ class MediaPipeDetector:
             largest = sorted(found, key=lambda d: -d.side)[:MAXIMUM_FACES]
             faces = [face for detection in largest if (face := self._face(batch, detection.scaled(factor))) is not None]
             if faces:
-                return sorted(faces, key=lambda face: -_area(face.box))
+                return by_area(faces)
         return []
 
     def _attempts(self, image: Float[Tensor, "1 3 H W"]) -> Iterator[list[Detection]]:
@@ -127,7 +132,3 @@ def _window_around(dense: Float[Tensor, "478 3"]) -> Float[Tensor, "2 3"]:
 
 def _pair(point: Float[Tensor, " 2"]) -> tuple[float, float]:
     return float(point[0]), float(point[1])
-
-
-def _area(box: Float[Tensor, " 4"]) -> float:
-    return float((box[2] - box[0]) * (box[3] - box[1]))

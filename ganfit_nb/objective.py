@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganfit_nb.camera import project
 from ganfit_nb.face_model import FaceModel
-from ganfit_nb.identity import IdentityFeatures, IdentityNetwork, aligned_crop
+from ganfit_nb.identity import IdentityFeatures, IdentityNetwork
 from ganfit_nb.landmark_pairs import LANDMARK_SIZE, landmark_pairs
 from ganfit_nb.losses import LossWeights, content_distance, cosine_distance, landmark_distance, pixel_distance, prior
 from ganfit_nb.parameters import FaceParameters
@@ -63,9 +63,9 @@ class Objective:
     def _inside(self) -> Tensor:
         return self.photo.inside.to(self.photo.image.device)
 
-    def crop(self, image: Float[Tensor, "H W 3"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 150 150"]:
+    def crop(self, image: Float[Tensor, "H W 3"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 S S"]:
         """A picture aligned by its landmarks as the network was trained (Sec. 3.3.4)."""
-        return aligned_crop(image.permute(2, 0, 1), landmarks)
+        return self.network.crop(image.permute(2, 0, 1), landmarks)
 
     def evaluate(self, parameters: FaceParameters, weights: LossWeights, index: int) -> Evaluation:
         """Every term of Eq. 12 whose weight is not 0. `index` chooses the second view of Eq. 7."""

@@ -71,7 +71,10 @@ class Photo:
     ) -> Photo:
         faces = (detector or default_detector())(original.float() / 255)
         if not faces:
-            raise GanfitError(f"No face was found in {source}; use a photo in which a face is clearly visible.")
+            raise GanfitError(
+                f"No face was found in {source}; use a photo in which one is clearly visible, or mark its 68 points by "
+                "hand (--landmarks FILE.pts)."
+            )
         face = faces[0]
         transform = alignment(face, size)
         to_aligned = inverse(transform)

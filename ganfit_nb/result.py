@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ PACKAGES = ("ganfit_nb", "torch", "numpy", "numba")
 
 @dataclass(frozen=True)
 class Result:
-    """One photo, the model fitted to it and every step of the fit."""
+    """One photo, the model fitted to it and every step of the fit; `parts` names the model, network and detector."""
 
     photo: Photo
     model: FaceModel
     config: FitConfig
     steps: Sequence[FitStep]
     interrupted: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def final(self) -> FitStep:
@@ -71,6 +72,7 @@ class Result:
             "steps": self.final.index if self.final.stage == "joint" else 0,
             "device": str(self.final.parameters.identity.device),
             "seed": self.config.seed,
+            "parts": dict(self.parts),
             "notes": list(self.photo.notes),
             "parameters": as_lists(self.final.parameters),
             "losses": {name: [step.losses.get(name) for step in self.steps] for name in terms},

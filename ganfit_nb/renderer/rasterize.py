@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 import torch
@@ -22,8 +24,21 @@ except ImportError:  # numba follows new Python versions with some delay
 
 
 def backend(device: torch.device) -> ModuleType:
-    """The module whose pix_to_face, barycentric, interpolate, vertex_normals, sample_uv and phong serve `device`."""
-    return rasterizer_numba if _COMPILED and device.type == "cpu" else rasterizer_torch
+    """The module whose pix_to_face, barycentric, interpolate, vertex_normals, sample_uv and phong serve `device`.
+
+    On the CPU the compiled one, on CUDA PyTorch3D's where it is installed; plain torch where these are missing.
+    """
+    if device.type == "cpu" and _COMPILED:
+        return rasterizer_numba
+    return _on_cuda() if device.type == "cuda" else rasterizer_torch
+
+
+@cache
+def _on_cuda() -> ModuleType:
+    try:
+        return import_module("ganfit_nb.renderer.rasterizer_pytorch3d")
+    except (ImportError, OSError):  # absent, or built for another torch
+        return rasterizer_torch
 
 
 def rasterize(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: int) -> Fragments:

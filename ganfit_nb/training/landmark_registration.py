@@ -17,6 +17,8 @@ from scipy.interpolate import RBFInterpolator
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from ganfit_nb import closest_points as on_mesh
+from ganfit_nb.closest_points import plane_weights
 from ganfit_nb.training.anny_heads import Part
 
 IRIS_RADIUS = 5.9  # mm, of the human iris
@@ -67,49 +69,14 @@ def _eye_opening(vertices: Array, faces: Array, parts: Array, part: Part) -> Flo
     skin = vertices[faces[parts[faces[:, 0]] == Part.SKIN]]
     skin = skin[((skin > low) & (skin < high))[..., :2].all((1, 2))]
     flat = skin * [1, 1, 0]
-    covered = [((_plane_weights(p * [1, 1, 0], flat) >= 0).all(1) & (skin[..., 2].max(1) > p[2])).any() for p in points]
+    covered = [((plane_weights(p * [1, 1, 0], flat) >= 0).all(1) & (skin[..., 2].max(1) > p[2])).any() for p in points]
     return np.asarray(points[~np.array(covered)])
 
 
 def closest_points(points: Float[Array, "L 3"], vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Surface:
-    """The nearest surface point of each point, searched in the triangles around its nearest vertices."""
-    used = np.unique(faces)
-    near = used[cKDTree(vertices[used]).query(points, k=6)[1]]  # (L, 6)
-    order = np.argsort(faces.ravel(), kind="stable")
-    start = np.searchsorted(faces.ravel()[order], np.arange(len(vertices) + 1))
-    corners, bary = np.zeros((len(points), 3), int), np.zeros((len(points), 3))
-    for k, point in enumerate(points):
-        candidates = np.unique(np.concatenate([order[start[v] : start[v + 1]] for v in near[k]]) // 3)
-        weights = _barycentric(point, vertices[faces[candidates]])
-        distance = np.linalg.norm((vertices[faces[candidates]] * weights[..., None]).sum(1) - point, axis=1)
-        best = distance.argmin()
-        corners[k], bary[k] = faces[candidates[best]], weights[best]
-    return Surface(corners, bary)
-
-
-def _barycentric(point: Float[Array, " 3"], triangles: Float[Array, "n 3 3"]) -> Float[Array, "n 3"]:
-    """Weights of the point of each triangle that is nearest to `point`."""
-    inside = _plane_weights(point, triangles)
-    options = [np.where((inside >= 0).all(1, keepdims=True), inside, np.nan)]
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        edge = triangles[:, b] - triangles[:, a]
-        along = ((point - triangles[:, a]) * edge).sum(1) / np.maximum((edge**2).sum(1), 1e-12)
-        weights = np.zeros((len(triangles), 3))
-        weights[:, b] = along.clip(0, 1)
-        weights[:, a] = 1 - weights[:, b]
-        options.append(weights)
-    stacked = np.stack(options)
-    distance = np.linalg.norm((triangles[None] * stacked[..., None]).sum(2) - point, axis=2)
-    return stacked[np.nanargmin(distance, axis=0), np.arange(len(triangles))]
-
-
-def _plane_weights(point: Array, triangles: Array) -> Float[Array, "n 3"]:
-    e1, e2, d = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0], point - triangles[:, 0]
-    a, b, c = (e1 * e1).sum(1), (e1 * e2).sum(1), (e2 * e2).sum(1)
-    p, q = (e1 * d).sum(1), (e2 * d).sum(1)
-    determinant = np.maximum(a * c - b * b, 1e-12)
-    v, w = (c * p - b * q) / determinant, (a * q - b * p) / determinant
-    return np.stack([1 - v - w, v, w], 1)
+    """The nearest surface point of each point."""
+    found = on_mesh.closest_points(points, vertices, faces)
+    return Surface(found.corners, found.bary)
 
 
 def rigid_onto(

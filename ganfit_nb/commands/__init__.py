@@ -1,0 +1,1 @@
+"""The subcommands of `ganfit` beside `fit`: each adds its grammar and runs."""

@@ -1,0 +1,64 @@
+"""68 landmarks from a file made by hand: what to do when no detector finds the face.
+
+`.pts`, as iBUG's annotations have it: `version`, `n_points: 68`, then `{`, 68 lines `x y`, `}`; the centre of the
+top-left pixel is (1, 1). `.json`: a list of 68 [x, y], or an object with it under "landmarks"; that centre is
+(0.5, 0.5). Both in pixels of the photo as it is shown, x to the right and y down, in iBUG order.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.landmarks import DetectedFace
+
+SUFFIXES = (".pts", ".json")
+POINTS = 68
+
+
+class LandmarkFile:
+    """A detector that knows the answer, for the one photo that the file belongs to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.landmarks = path, read_landmarks(path)
+
+    def __call__(self, image: Float[Tensor, "H W 3"]) -> list[DetectedFace]:
+        """The one face. GanfitError when the points lie outside the image."""
+        low, high = self.landmarks.amin(0), self.landmarks.amax(0)
+        extent = torch.tensor([image.shape[1], image.shape[0]])
+        if bool((low < -0.5 * extent).any()) or bool((high > 1.5 * extent).any()):
+            raise GanfitError(
+                f"The landmarks of {self.path} lie outside the photo, which counts {image.shape[1]}×{image.shape[0]} "
+                "pixels here; mark the photo at this size."
+            )
+        return [DetectedFace(self.landmarks, None, torch.cat([low, high]), 1.0)]
+
+
+def read_landmarks(path: Path) -> Float[Tensor, "68 2"]:
+    """The points, px with the top-left pixel's centre at (0.5, 0.5). GanfitError when the file holds something else."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = _json_rows(text) if path.suffix.lower() == ".json" else _pts_rows(text)
+        points = torch.tensor([[float(x), float(y)] for x, y in rows])
+    except OSError as error:
+        raise GanfitError(f"{path} cannot be read ({error.strerror}); give a .pts or .json of 68 points.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise GanfitError(f"{path} holds no landmarks; give a .pts or .json of 68 points x y.") from error
+    if points.shape != (POINTS, 2) or not bool(torch.isfinite(points).all()):
+        raise GanfitError(f"{path} holds {len(points)} landmarks; give the 68 of iBUG, all of them finite.")
+    return points if path.suffix.lower() == ".json" else points - 0.5
+
+
+def _json_rows(text: str) -> list[list[float]]:
+    content = json.loads(text)
+    return content["landmarks"] if isinstance(content, dict) else content
+
+
+def _pts_rows(text: str) -> list[list[str]]:
+    inside = text[text.index("{") + 1 : text.index("}")]
+    return [line.split() for line in inside.splitlines() if line.strip()]

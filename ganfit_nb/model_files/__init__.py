@@ -1,0 +1,1 @@
+"""Morphable models from the files their owners have: one reader a format, one way into a FaceModel."""

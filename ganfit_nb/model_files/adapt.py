@@ -1,0 +1,199 @@
+"""Makes a FaceModel of a user's model: mm, our frame, landmarks, regions and our UV map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray as Array
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ganfit_nb.closest_points import closest_points
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.face_model import FaceModel, shipped_texture
+from ganfit_nb.landmarks import IBUG_68
+from ganfit_nb.model_files.model_file import ModelFile
+from ganfit_nb.model_files.registration import Registration, SeenPoints, register, see_points
+from ganfit_nb.morphable import MorphableModel, SurfacePoints
+from ganfit_nb.photo import default_detector
+from ganfit_nb.rigid import rigid_transform
+from ganfit_nb.texture import TextureModel
+from ganfit_nb.vertex_texture import VertexTexture
+
+HEAD = 250.0  # mm, extent to which a mesh of unknown unit is brought to be looked at
+SAME_UNIT = 1.33  # faces differ in size by less
+COVER = 10.0  # mm from our surface; what lies farther (back of the head, shoulders) has no place in the UV map
+ON_FACE = 5.0  # mm from our face region
+POINT_REACH = 3.0  # mm; a landmark this far from the surface is trusted a third
+REGISTERED = 0.6  # share of our face region that must find the other surface within ON_FACE
+
+
+def adapt(file: ModelFile) -> tuple[FaceModel, float]:
+    """(model, mm per unit of the file). The coefficients stay the file's own, so p_s and p_e can go back to it.
+
+    Vertex k is vertex k of the file; copies for the UV map's seams come after them. Triangles far from the face are
+    left out. A model without expressions is lent ours. GanfitError when no face is found on the mean.
+    """
+    known = MorphableModel.default()
+    faces = outward(file.mean, file.faces)
+    unit, seen = measured(file.mean, faces, known)
+    registration = register(known, seen, _tensor(file.mean * unit), torch.from_numpy(faces))
+    _require_face(registration, known)
+    rotation, _ = rigid_transform(torch.from_numpy(file.mean * unit).double(), torch.from_numpy(registration.other))
+    turn = (unit * rotation.T).numpy().astype(np.float32)
+
+    layout = Layout.of(registration, known, faces)
+    vertices = registration.other[layout.source]
+    dense, weight = _dense_landmarks(registration, known, layout, vertices)
+    expression = _tensor((file.expression @ turn)[:, layout.source])
+    if len(expression) == 0:  # then ours, carried over: photos of neutral faces are rare
+        expression = layout.taken_from(known.expression_basis)
+    morphable = MorphableModel(
+        mean=_tensor(vertices),
+        identity_basis=_tensor((file.identity @ turn)[:, layout.source]),
+        expression_basis=expression,
+        faces=torch.from_numpy(layout.faces),
+        uv=layout.taken_from(known.uv),
+        landmarks=dense[torch.as_tensor(IBUG_68)],
+        dense_landmarks=dense,
+        dense_weight=weight,
+        contour=_contour(registration, known, layout, vertices),
+        contour_direction=known.contour_direction,
+        face_region=layout.near(known.face_region.float()) > 0.5,
+        pixel_region=layout.near(known.pixel_region),
+    )
+    return FaceModel(morphable, _texture(file, layout, morphable)), unit
+
+
+def _texture(file: ModelFile, layout: Layout, morphable: MorphableModel) -> TextureModel:
+    """The file's own albedo, or the shipped model, which fits because the UV map is ours."""
+    if file.colour is None:
+        return shipped_texture("gan")
+    mean, basis = _tensor(file.colour.mean[layout.source]), _tensor(file.colour.basis[:, layout.source])
+    return VertexTexture(mean, basis, morphable.faces, morphable.uv)
+
+
+def outward(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Int[Array, "F 3"]:
+    """The triangles counter-clockwise seen from outside: the volume between a surface and a point inside is positive,
+    for a closed head and for a mask alike."""
+    corner = vertices[faces].astype(np.float64)
+    a, b, c = np.moveaxis(corner - (vertices.min(0) + vertices.max(0)) / 2, 1, 0)
+    volume = (a * np.cross(b, c)).sum()
+    return np.ascontiguousarray(faces if volume > 0 else faces[:, ::-1])
+
+
+def measured(vertices: Array, faces: Int[Array, "F 3"], known: MorphableModel) -> tuple[float, SeenPoints]:
+    """Millimetres per unit of the vertices, and the face's points in mm.
+
+    The unit is a power of ten if that makes the face as large as faces are; else the file has a scale of its own, and
+    the face is given the size of our mean.
+    """
+    guess = HEAD / float(np.ptp(vertices, axis=0).max())
+    seen = see_points(_tensor(vertices * guess), torch.from_numpy(faces), default_detector(), known.dense_weight)
+    sizes = [_spread(x, seen.weight) for x in (known.dense_landmarks.on(known.mean), seen.positions)]
+    exact = guess * sizes[0] / sizes[1]
+    unit = 10.0 ** round(np.log10(exact))
+    if not 1 / SAME_UNIT < unit / exact < SAME_UNIT:
+        unit = exact
+    return unit, SeenPoints(seen.positions * (unit / guess), seen.weight)
+
+
+def _spread(points: Tensor, weight: Tensor) -> float:
+    good = points[weight > 0.3 * weight.max()]
+    return float((good - good.mean(0)).norm())
+
+
+def _require_face(registration: Registration, known: MorphableModel) -> None:
+    distance, _ = cKDTree(registration.other).query(registration.ours[known.face_region.numpy()])
+    if (distance < ON_FACE).mean() < REGISTERED:
+        raise GanfitError("The model's mean does not have the shape of a face; is it another kind of model?")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The mesh cut as our UV map needs it, and the point of our surface (corners, bary) that each vertex lies at.
+
+    source    (N,) vertex of the file; the first V are 0..V-1, copies for seams follow
+    faces     (G, 3) of these vertices
+    part      (G,) the island each triangle lies on: skin, an eyeball or the mouth of our model
+    distance  (N,) mm from our surface; infinite for vertices in no triangle, whose bary is 0
+    """
+
+    source: Int[Array, " N"]
+    faces: Int[Array, "G 3"]
+    part: Int[Array, " G"]
+    corners: Int[Array, "N 3"]
+    bary: Float[Array, "N 3"]
+    distance: Float[Array, " N"]
+
+    @classmethod
+    def of(cls, registration: Registration, known: MorphableModel, faces: Int[Array, "F 3"]) -> Layout:
+        """Every triangle goes to the island that it is nearest to; a vertex on several islands is copied."""
+        ours, other, our_faces, label = registration.ours, registration.other, known.faces.numpy(), islands(known)
+        centre = closest_points(other[faces].mean(1), ours, our_faces)
+        kept = centre.distance < COVER
+        faces, part = faces[kept], label[centre.corners[kept, 0]]
+        placed = np.stack([faces, np.broadcast_to(part[:, None], faces.shape)], -1).reshape(-1, 2)
+        pairs, corner = np.unique(placed, axis=0, return_inverse=True)  # (vertex, island)
+        first = np.r_[True, pairs[1:, 0] != pairs[:-1, 0]]
+        place = np.where(first, pairs[:, 0], len(other) + np.cumsum(~first) - 1)
+        source = np.r_[np.arange(len(other)), pairs[~first, 0]]
+        corners, bary = np.zeros((len(source), 3), dtype=int), np.zeros((len(source), 3))
+        distance = np.full(len(source), np.inf)
+        for island in np.unique(part):
+            here = pairs[:, 1] == island
+            found = closest_points(other[pairs[here, 0]], ours, our_faces[label[our_faces[:, 0]] == island])
+            corners[place[here]], bary[place[here]], distance[place[here]] = found
+        return cls(source, place[corner.reshape(-1, 3)], part, corners, bary, distance)
+
+    def taken_from(self, ours: Float[Tensor, "*b W d"]) -> Float[Tensor, "*b N d"]:
+        """What our vertices have, at the new ones."""
+        return SurfacePoints(torch.from_numpy(self.corners), _tensor(self.bary)).on(ours)
+
+    def near(self, ours: Float[Tensor, " W"]) -> Float[Tensor, " N"]:
+        """The same for one number a vertex, 0 where our surface is too far to speak for the new one."""
+        return self.taken_from(ours[:, None])[:, 0] * torch.from_numpy(self.distance < ON_FACE)
+
+    def faces_of(self, island: int) -> Int[Array, "H 3"]:
+        """The triangles on an island; all of them when the mesh has none there."""
+        chosen = self.faces[self.part == island]
+        return chosen if len(chosen) else self.faces
+
+
+def islands(model: MorphableModel) -> Int[Array, " V"]:
+    """A number for each vertex: the connected piece of the mesh that it belongs to."""
+    edges = model.faces.numpy()[:, [0, 1, 1, 2]].reshape(-1, 2).T
+    size = len(model.mean)
+    return connected_components(coo_matrix((np.ones(edges.shape[1]), edges), shape=(size, size)), directed=False)[1]
+
+
+def _dense_landmarks(
+    registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
+) -> tuple[SurfacePoints, Tensor]:
+    """MediaPipe's points on the new mesh, each on the island it has on ours, and how far to trust them."""
+    points = known.dense_landmarks.on(torch.from_numpy(registration.ours)).numpy()
+    home = islands(known)[known.dense_landmarks.corners[:, 0].numpy()]
+    corners, bary, distance = np.zeros((len(points), 3), int), np.zeros((len(points), 3)), np.zeros(len(points))
+    for island in np.unique(home):
+        here = home == island
+        corners[here], bary[here], distance[here] = closest_points(points[here], vertices, layout.faces_of(int(island)))
+    trust = _tensor(np.exp(-((distance / POINT_REACH) ** 2)))
+    return SurfacePoints(torch.from_numpy(corners), _tensor(bary)), known.dense_weight * trust
+
+
+def _contour(
+    registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
+) -> Int[Tensor, "17 C"]:
+    """The nearest vertices to our lines of candidates for the jaw."""
+    skin = np.unique(layout.faces_of(int(islands(known)[known.contour[0, 0]])))
+    nearest = cKDTree(vertices[skin]).query(registration.ours[known.contour.numpy()])[1]
+    return torch.from_numpy(skin[nearest])
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -1,0 +1,58 @@
+"""ICT-FaceKit (Li et al. 2020): a folder with a neutral OBJ and one OBJ for every identity and expression shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray as Array
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.model_files.model_file import BLENDSHAPE_SD, ModelFile, damaged
+
+KIND = "ICT-FaceKit"
+NEUTRAL = "generic_neutral_mesh.obj"
+# The last of its 26,719 vertices are transparent shells over the eyes: tears, blends, occlusion, lashes (its README).
+VERTICES, FIRST_SHELL = 26_719, 24_591
+
+
+def read_ict_facekit(folder: Path) -> ModelFile:
+    """The model; GanfitError that names the OBJ which is damaged or does not fit the neutral one."""
+    mean, faces = _read_obj(folder / NEUTRAL)
+    if len(mean) == VERTICES:
+        faces = faces[(faces < FIRST_SHELL).all(1)]
+    shapes = sorted(path for path in folder.glob("*.obj") if path.name != NEUTRAL)
+    identity = [path for path in shapes if path.stem.startswith("identity")]
+    expression = [path for path in shapes if not path.stem.startswith("identity")]
+    return ModelFile(
+        kind=KIND,
+        mean=mean.astype(np.float32),
+        identity=_displacements(identity, mean),
+        expression=BLENDSHAPE_SD * _displacements(expression, mean),
+        faces=faces,
+    )
+
+
+def _displacements(paths: list[Path], mean: Float[Array, "V 3"]) -> Float[Array, "K V 3"]:
+    result = np.zeros((len(paths), *mean.shape), dtype=np.float32)
+    for k, path in enumerate(paths):
+        vertices, _ = _read_obj(path)
+        if vertices.shape != mean.shape:
+            raise damaged(path, f"a shape of {KIND}", f"it has {len(vertices)} vertices, not {len(mean)}")
+        result[k] = vertices - mean
+    return result
+
+
+def _read_obj(path: Path) -> tuple[Float[Array, "V 3"], Int[Array, "F 3"]]:
+    """Vertices in the file's order and its polygons as fans of triangles. (trimesh would reorder the vertices.)"""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], dtype=float).reshape(-1, 3)
+        polygons = [[int(p.split("/")[0]) - 1 for p in line.split()[1:]] for line in lines if line.startswith("f ")]
+    except OSError as error:
+        raise GanfitError(f"{path} cannot be read ({error.strerror}); complete the folder of {KIND}.") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise damaged(path, "an OBJ file", "a line in it is broken") from error
+    faces = [(p[0], p[k], p[k + 1]) for p in polygons for k in range(1, len(p) - 1)]
+    return vertices, np.array(faces, dtype=np.int64).reshape(-1, 3)

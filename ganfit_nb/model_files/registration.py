@@ -1,0 +1,165 @@
+"""Brings the shipped 3DMM onto the mean face of another model, so that what is known of one is known of both.
+
+A user's model comes without our landmarks, regions and UV map, in its own frame and unit. Index lists exist for some
+meshes, but not for their many cropped and remeshed variants. So nothing is assumed but a face that looks along +z with
++y up: MediaPipe's detector finds its points in a rendering, and our 3DMM is fitted to it in 3D by its own modes, points
+first, then surface to surface (ICP with point-to-plane distances, Chen & Medioni 1992).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray as Array
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.landmarks import LandmarkDetector
+from ganfit_nb.lighting import frontal_light
+from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.renderer import render, vertex_normals
+from ganfit_nb.renderer.render import CLAY
+from ganfit_nb.rigid import rigid_transform
+
+SIZE = 512  # px of the picture that is shown to the detector
+DISTANCE = 1000.0  # mm, of its camera
+FIELD = 1.4  # sides of the picture in extents of the mesh
+POINT_SIGMA = 3.0  # mm, of a detected point back on the surface
+SURFACE_SIGMA = 0.5  # mm, what the modes leave on faces of another origin
+INDEPENDENT = 500.0  # neighbouring surface points err alike: all of them count as so many
+SAME_WAY = 0.6  # cosine between the normals of partners
+POINTS = 68.0  # all dense points count as so many independent ones
+ROUNDS = (0.0, 0.0, 20.0, 16.0, 12.0, 9.0, 7.0, 5.0, 5.0)  # mm that partners may lie apart; 0: points alone
+
+
+@dataclass(frozen=True)
+class SeenPoints:
+    """MediaPipe's dense points as they were seen on a mesh.
+
+    positions  (478, 3) on its surface
+    weight     (478,) trust, 0 where the point lies off the surface
+    """
+
+    positions: Float[Tensor, "D 3"]
+    weight: Float[Tensor, " D"]
+
+
+def see_points(
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    detector: LandmarkDetector,
+    trust: Float[Tensor, " D"],
+) -> SeenPoints:
+    """Renders a mesh (mm) as clay from the front and puts the detector's points back on it.
+
+    GanfitError when the detector sees no face.
+    """
+    low, high = vertices.amin(0), vertices.amax(0)
+    centre = (low + high) / 2
+    side = FIELD * float((high - low)[:2].max())
+    target = centre.tolist()
+    camera = torch.tensor([target[0], target[1], target[2] + DISTANCE, *target, 2 * DISTANCE / side])
+    light = frontal_light()
+    light[:3] += centre
+    clay = torch.full((1, 1, 3), CLAY)
+    rendering = render(vertices, faces, vertices[:, :2], clay, camera, light, SIZE)
+    found = detector(rendering.image.clamp(0, 1))
+    if not found or found[0].dense is None:
+        raise GanfitError(
+            "No face is seen on the model's mean; its axes must be +y up and +z out of the face, and it needs eyes, "
+            "nose and mouth."
+        )
+    pixel = found[0].dense[:, :2].long().clamp(0, SIZE - 1)
+    covered = rendering.surface.positions[: len(rendering.fragments.pixels)]
+    on_surface = rendering.fragments.pix_to_face[pixel[:, 1], pixel[:, 0]] >= 0
+    facing = rendering.normals[pixel[:, 1], pixel[:, 0], 2].clamp(min=0)  # a point seen edge-on is badly placed
+    positions = rendering.fragments.image(covered)[pixel[:, 1], pixel[:, 0]]
+    return SeenPoints(positions, trust * on_surface * facing)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Two mean faces in one frame, ours.
+
+    ours   (W, 3) our 3DMM's vertices, fitted to the other face
+    other  (V, 3) the other face's vertices, moved rigidly
+    """
+
+    ours: Float[Array, "W 3"]
+    other: Float[Array, "V 3"]
+
+
+def register(
+    model: MorphableModel, points: SeenPoints, vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
+) -> Registration:
+    """Our 3DMM fitted to a mesh (mm) by damped least squares in p_s, p_e and the rigid motion between the two."""
+    basis = torch.cat([model.identity_basis, model.expression_basis]).double()
+    mean, region, count = model.mean.double().numpy(), model.face_region.numpy(), len(basis)
+    by_vertex = basis.permute(1, 2, 0).numpy()  # (W, 3, K)
+    by_point = model.dense_landmarks.on(basis).permute(1, 2, 0).numpy()
+    rotation, shift = rigid_transform(*_well_placed(points, model.dense_landmarks.on(model.mean)))
+    other, marks = ((x.double() @ rotation.T + shift).numpy() for x in (vertices, points.positions))
+    trust = (points.weight / points.weight.sum()).double().numpy() * POINTS / POINT_SIGMA**2
+
+    coefficients, ours = np.zeros(count), mean
+    for reach in ROUNDS:
+        seen = model.dense_landmarks.on(torch.from_numpy(ours)).numpy()
+        rows = np.concatenate([by_point, _rigid_columns(seen)], 2).reshape(-1, count + 6)
+        equations = [(rows, (marks - seen).ravel(), np.repeat(trust, 3))]
+        if reach:
+            equations.append(_surface_equations(ours, model.faces, region, by_vertex, other, faces, reach))
+        normal = sum(rows.T @ (weight[:, None] * rows) for rows, _, weight in equations)
+        right = sum(rows.T @ (weight * residual) for rows, residual, weight in equations)
+        normal[np.arange(count), np.arange(count)] += 1.0  # the priors
+        right[:count] -= coefficients
+        step = np.linalg.solve(normal, right)
+        coefficients = coefficients + step[:count]
+        ours = mean + by_vertex @ coefficients
+        turn, moved = Rotation.from_rotvec(step[count : count + 3]).as_matrix(), step[count + 3 :]
+        other, marks = (other - moved) @ turn, (marks - moved) @ turn  # the other face moves, ours stays in its frame
+    return Registration(ours, other)
+
+
+def _well_placed(points: SeenPoints, target: Float[Tensor, "D 3"]) -> tuple[Tensor, Tensor]:
+    good = points.weight > 0.3 * points.weight.max()
+    return points.positions[good].double(), target[good].double()
+
+
+def _surface_equations(
+    ours: Float[Array, "W 3"],
+    our_faces: Int[Tensor, "G 3"],
+    region: Bool[Array, " W"],
+    by_vertex: Float[Array, "W 3 K"],
+    other: Float[Array, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    reach: float,
+) -> tuple[Array, Array, Array]:
+    """Point-to-plane equations of the vertices of our face region and their nearest on the other mesh, where both
+    surfaces look the same way and lie within reach."""
+    used = np.unique(faces.numpy())
+    normals, our_normals = _normals(other, faces)[used], _normals(ours, our_faces)[region]
+    distance, nearest = cKDTree(other[used]).query(ours[region])
+    partners = (distance < reach) & ((normals[nearest] * our_normals).sum(1) > SAME_WAY)
+    n, here = normals[nearest[partners]], ours[region][partners]
+    rows = np.concatenate([by_vertex[region][partners], _rigid_columns(here)], 2)
+    residual = ((other[used][nearest[partners]] - here) * n).sum(1)
+    weight = np.full(len(n), INDEPENDENT / max(len(n), 1) / SURFACE_SIGMA**2)
+    return np.einsum("li,lik->lk", n, rows), residual, weight
+
+
+def _rigid_columns(points: Float[Array, "N 3"]) -> Float[Array, "N 3 6"]:
+    """Derivatives of points by a small rotation vector and a shift."""
+    x, y, z = points.T
+    o, i = np.zeros_like(x), np.ones_like(x)
+    rows = [[o, z, -y, i, o, o], [-z, o, x, o, i, o], [y, -x, o, o, o, i]]
+    return np.stack([np.stack(row, 1) for row in rows], 1)
+
+
+def _normals(vertices: Float[Array, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Array, "V 3"]:
+    normals = vertex_normals(torch.from_numpy(vertices), faces).numpy()
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
