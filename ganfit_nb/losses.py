@@ -30,8 +30,8 @@ from torch import Tensor
 class LossWeights:
     """The λ of Eq. 12. Mutable on purpose: a fit reads them at every step, so a change is a live ablation.
 
-    A term of weight 0 is not computed. `texture_prior` is not the paper's: its generator needs none, a linear texture
-    model (Eq. 1) does.
+    A term of weight 0 is not computed. `texture_prior` is not the paper's, whose latents lie on a sphere: ours, like
+    those of a linear texture model (Eq. 1), count standard deviations from the average person.
     """
 
     identity: float = 2.0

@@ -42,6 +42,23 @@ def test_fit_json_tells_everything(result):
     assert "torch" in record["versions"]
 
 
+def test_the_linear_texture_can_take_the_gans_place(tmp_path):
+    assert main(["fit", "--out", str(tmp_path), "--steps", "1", "--texture", "pca"]) == 0
+    record = json.loads((tmp_path / "astronaut" / "fit.json").read_text())
+    assert record["parts"]["texture"] == "pca"
+    assert len(record["parameters"]["texture"]) == 512
+
+
+def test_training_needs_a_corpus(tmp_path, capsys):
+    for command in (["texture"], ["pca", "--held-out", str(tmp_path)]):
+        arguments = ["--corpus", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+        assert main(["train", *command, *arguments]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("ganfit: There is no corpus")
+        assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_meshes_open_elsewhere_with_their_texture(result):
     mesh = trimesh.load(result / "mesh.obj", process=False)
     assert mesh.visual.material.image.size == (512, 512)

@@ -1,11 +1,13 @@
 """The texture GAN: windows, growing, a training from scratch at toy size, and going on from a checkpoint."""
 
+import json
 from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.gan_texture import GanTexture
@@ -14,6 +16,7 @@ from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window
 from ganfit_nb.training.discriminator import Discriminator, minibatch_stddev
 from ganfit_nb.training.pca_texture import face_weight
 from ganfit_nb.training.progressive_gan import GanConfig, GanTraining, reconstruction_loss
+from ganfit_nb.training.train_texture import train_texture
 from ganfit_nb.training.training_maps import TrainingMaps, pyramid
 from ganfit_nb.training.uv_corpus import UvCorpus, write_corpus
 
@@ -136,16 +139,40 @@ def test_a_resumed_training_is_the_straight_one(maps: TrainingMaps, tmp_path) ->
     losses = [step.losses for step in straight.steps()]
     list(islice(first.steps(), 3))
     first.save(tmp_path / "checkpoint.pt")
-    second = GanTraining.resume(tmp_path / "checkpoint.pt", maps)
+    second = GanTraining.resume(tmp_path / "checkpoint.pt", maps, config)
     assert [step.losses for step in second.steps()] == losses[3:]
     for name, value in straight.averaged.state_dict().items():
         assert torch.equal(value, second.averaged.state_dict()[name]), name
 
 
+def test_sittings_follow_each_other_and_leave_their_records(corpus: UvCorpus, tmp_path) -> None:
+    path = write_corpus(corpus, COUNT, tmp_path / "corpus")
+    config, out = replace(CONFIG, shown={64: 8, 128: 16}), tmp_path / "gan"
+    first = list(train_texture(path, out, config, minutes=0.0))
+    second = list(train_texture(path, out, config))
+    assert [step.shown for step in first + second] == [8, 16, 24]
+    assert list(train_texture(path, out, config)) == []
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["shown"] for line in lines] == [8, 24]
+    assert set(lines[1]["swd"]) == {"128", "64", "32", "16"}
+    assert GanTexture.load(out / "texture_gan.safetensors").resolution == 128
+    with Image.open(out / "sheet.png") as sheet:
+        assert sheet.size == (1024, 1024)
+
+
+def test_more_effort_shows_more_maps_in_whole_steps() -> None:
+    config = GanConfig().scaled(0.0001)
+    assert config.shown == {64: 16, 128: 16, 256: 16, 512: 16}
+    assert GanConfig().scaled(1.0) == GanConfig()
+
+
 def test_what_is_no_checkpoint_and_what_is_no_corpus_is_said(maps: TrainingMaps, tmp_path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"hello")
     with pytest.raises(GanfitError, match="no checkpoint"):
-        GanTraining.resume(tmp_path / "checkpoint.pt", maps)
+        GanTraining.resume(tmp_path / "checkpoint.pt", maps, CONFIG)
+    GanTraining(maps, CONFIG).save(tmp_path / "checkpoint.pt")
+    with pytest.raises(GanfitError, match="other settings"):
+        GanTraining.resume(tmp_path / "checkpoint.pt", maps, replace(CONFIG, seed=1))
     with pytest.raises(GanfitError, match="ganfit train corpus"):
         pyramid(tmp_path / "maps.npy")
 

@@ -298,7 +298,12 @@ def test_a_photo_is_fitted_with_a_model_from_a_file(files, tmp_path):
     assert len(record["parameters"]["identity"]) == IDENTITY
     assert len(record["parameters"]["expression"]) == EXPRESSION
     assert record["landmark_error"] < 0.15
-    assert record["parts"] == {"model": str(files["bfm2017"]), "identity": "dlib", "landmarks": "mediapipe"}
+    assert record["parts"] == {
+        "model": str(files["bfm2017"]),
+        "texture": "the model's own",
+        "identity": "dlib",
+        "landmarks": "mediapipe",
+    }
 
 
 def test_a_bad_model_leaves_nothing_behind(tmp_path, capsys):

@@ -210,11 +210,19 @@ class GanTraining:
         unfinished.replace(path)
 
     @classmethod
-    def resume(cls, path: Path, maps: TrainingMaps) -> GanTraining:
-        """The training that `save` wrote, on the same corpus; GanfitError when the file is something else."""
+    def resume(cls, path: Path, maps: TrainingMaps, config: GanConfig) -> GanTraining:
+        """The training that `save` wrote, on the same corpus and with the same settings; the device may be another.
+
+        GanfitError when the file is something else, or of a training with other settings.
+        """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            training = cls(maps, GanConfig(**state["config"]))
+            begun = GanConfig(**(state["config"] | {"device": config.device}))
+            if begun != config:
+                raise GanfitError(
+                    f"{path} is of a training with other settings; repeat those, or choose another folder."
+                )
+            training = cls(maps, config)
             networks: list[nn.Module] = [training.generator, training.discriminator, training.averaged]
             for network, stored in zip(networks, state["networks"], strict=True):
                 network.load_state_dict(stored)

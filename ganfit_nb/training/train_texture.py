@@ -39,7 +39,7 @@ def train_texture(corpus: Path, out: Path, config: GanConfig, minutes: float | N
     maps = TrainingMaps.of(corpus, config.latent, weight)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
-    training = GanTraining.resume(checkpoint, maps) if checkpoint.is_file() else GanTraining(maps, config)
+    training = GanTraining.resume(checkpoint, maps, config) if checkpoint.is_file() else GanTraining(maps, config)
     end = monotonic() + 60.0 * minutes if minutes is not None else float("inf")
     totals: dict[str, list[float]] = {}
     reported = training.shown
@@ -95,8 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Runs the command behind a progress bar."""
     config = GanConfig(seed=options.seed, device=options.device).scaled(options.effort)
-    with tqdm(total=config.total, unit="map", desc="texture GAN") as bar:
-        for step in train_texture(options.corpus / "maps.npy", options.out, config, options.minutes):
+    corpus = options.corpus / "maps.npy"
+    steps = train_texture(corpus, options.out, config, options.minutes)
+    first = next(steps, None)  # a missing corpus is told before there is a bar
+    with tqdm(total=config.total, unit="map", initial=first.shown if first else config.total) as bar:
+        for step in steps:
             bar.set_description(f"texture GAN {step.resolution}²", refresh=False)
             bar.set_postfix_str(" ".join(f"{k} {v:.3g}" for k, v in step.losses.items()), refresh=False)
             bar.update(step.shown - bar.n)
