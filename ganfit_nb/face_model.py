@@ -85,6 +85,11 @@ class FaceModel:
         """I^R = R(S(p_s, p_e), G(p_t), p_c, p_l) of Eq. 6, (size, size) pixels."""
         return self.render_parts(self.vertices(parameters), self.texture(parameters.texture), parameters, size)
 
+    @torch.no_grad()
+    def head(self, p_t: Float[Tensor, " t"], size: int) -> Float[Tensor, "size size 3"]:
+        """The mean head in the skin of p_t, seen from the front: to look at textures."""
+        return self.render(self.mean_parameters().replace(texture=p_t), size).image.clamp(0.0, 1.0)
+
     def render_parts(
         self, vertices: Float[Tensor, "V 3"], albedo: Float[Tensor, "H W 3"], view: FaceParameters, size: int
     ) -> Rendering:

@@ -79,9 +79,12 @@ def sefa_directions(texture: GanTexture, count: int) -> Float[Tensor, "count t"]
     scaled to unit norm. Their signs are fixed: forward is lighter.
     """
     generator = texture.generator
-    lightness = generator.luma.flatten(1)
+    zero = torch.zeros(1, texture.dim, requires_grad=True)
+    (slope,) = torch.autograd.grad(generator.marginals(zero).sum(), zero)  # the codes' own, at the average person
+    lightness = slope.T * generator.luma.flatten(1)
     energy = torch.zeros(texture.dim, texture.dim, dtype=torch.float64)
-    for layer in (generator.dense.weight.detach().T, torch.cat([lightness, generator.chroma.flatten(1)], dim=1)):
+    picture = torch.cat([lightness, slope.T * generator.chroma.flatten(1)], dim=1)
+    for layer in (slope.T * generator.dense.weight.detach().T, picture):
         energy += (layer.double() @ layer.double().T) / layer.double().square().sum()
     directions = torch.linalg.eigh(energy)[1].flip(1)[:, :count].T.float()
     return directions * torch.where(directions @ lightness.mean(dim=1) < 0, -1.0, 1.0)[:, None]

@@ -12,6 +12,7 @@ from PIL import Image
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.networks.equalized import EqualizedLinear, pixel_norm
+from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window
 from ganfit_nb.training.discriminator import Discriminator, minibatch_stddev
 from ganfit_nb.training.pca_texture import face_weight
@@ -101,6 +102,19 @@ def test_codes_are_white_and_stand_for_their_maps(maps: TrainingMaps) -> None:
     assert error < 0.2 * (maps.coarse_mean - pictures).square().mean()
 
 
+def test_latents_are_gaussian_and_lead_back_to_their_codes() -> None:
+    codes = torch.stack([torch.rand(4000), torch.randn(4000).exp(), torch.randn(4000)], dim=1)
+    marginals = corpus_marginals(codes)
+    z = marginals.inverse(codes)
+    assert torch.allclose(marginals(z), codes, atol=1e-4)
+    assert torch.allclose(z.mean(dim=0), torch.zeros(3), atol=0.05)
+    assert torch.allclose(z.std(dim=0), torch.ones(3), atol=0.05)
+    drawn = marginals(torch.randn(4000, 3))
+    assert drawn[:, 0].min() > -0.1  # no Gaussian tails where the corpus has none
+    assert drawn[:, 0].max() < 1.1
+    assert torch.equal(Marginals(3)(torch.ones(1, 3)), torch.ones(1, 3))
+
+
 def test_the_second_half_of_the_maps_are_mirror_images(maps: TrainingMaps) -> None:
     pictures = maps.pictures(torch.tensor([3, 3 + COUNT]), 128)
     assert torch.equal(pictures[0], pictures[1].flip(1))
@@ -118,7 +132,7 @@ def test_smaller_levels_are_area_averages(corpus: UvCorpus, tmp_path) -> None:
 
 def test_training_sharpens_maps_beyond_the_linear_model(maps: TrainingMaps, trained: GanTraining) -> None:
     index = torch.arange(COUNT)
-    target, z = maps.pictures(index, 128), maps.codes[index]
+    target, z = maps.pictures(index, 128), maps.latents[index]
     with torch.no_grad():
         before = reconstruction_loss(GanTraining(maps, CONFIG).averaged(z), target, maps.weight[..., 0])
         after = reconstruction_loss(trained.generator(z), target, maps.weight[..., 0])

@@ -2,9 +2,10 @@
 
 It differs from a generator of photographs, because UV maps are aligned texel by texel:
 
-* The picture is a sum over resolutions, I_r = enlarge(I_{r/2}) + RGB_r, and each partial sum is an output. The first,
-  at 64², is linear in z: the corpus' principal components. So z counts in standard deviations, G(0) is an average
-  person, latents need no sphere to live on, and every level above only adds what a linear model cannot.
+* The picture is a sum over resolutions, I_r = enlarge(I_{r/2}) + RGB_r, and each partial sum is an output. It begins
+  with a linear one at 64², the corpus' principal components, whose distribution z ~ N(0, I) is given first
+  (marginals.py). So z counts in standard deviations, G(0) is an average person, latents need no sphere to live on, and
+  every level only adds what a linear model cannot.
 * Every level owns *detail maps*: learned images that always lie at the same place, gated texel by texel by the
   features of z. Pores, lid lines and hairs have fixed places here, and a narrow network that need not spell them out
   of noise is small and fast: RGB_r = W x_r + V (gate(x_r) ⊙ D_r).
@@ -21,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganfit_nb.networks.equalized import EqualizedConv, EqualizedLinear, enlarge, pixel_norm, rectify
+from ganfit_nb.networks.marginals import Marginals
 from ganfit_nb.texture import RGB_FROM_YCC
 
 SEED = 8  # side of the features that z is turned into
@@ -95,6 +97,7 @@ class Generator(nn.Module):
         self.register_buffer("mean", torch.full((COARSE, COARSE, 3), 0.5))
         self.register_buffer("luma", torch.zeros(latent, 1, COARSE, COARSE))
         self.register_buffer("chroma", torch.zeros(latent, 2, COARSE // 4, COARSE // 4))
+        self.marginals = Marginals(latent)
         self.dense = EqualizedLinear(latent, SEED * SEED * (channels(SEED, width) // 2))
         self.seed = EqualizedConv(channels(SEED, width) // 2, channels(SEED, width))
         coarse, sides = channels(COARSE, width), [COARSE * 2**k for k in range((resolution // COARSE).bit_length())]
@@ -118,7 +121,8 @@ class Generator(nn.Module):
         before.
         """
         resolution = resolution or self.resolution
-        image, x = self.linear(z), self._features(z)
+        codes = self.marginals(z)
+        image, x = self.linear(codes), self._features(codes)
         top, left = (0, 0)
         for name, block in self.blocks.items():
             side = int(name)
@@ -138,18 +142,18 @@ class Generator(nn.Module):
         rows, columns = window.box(resolution)
         return image[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
-    def linear(self, z: Float[Tensor, "N latent"]) -> Float[Tensor, "N h w 3"]:
-        """The part that is linear in z, at COARSE."""
-        with torch.autocast(z.device.type, enabled=False):  # the picture keeps full precision, features need not
-            luma = torch.einsum("nl,lchw->nchw", z, self.luma)
-            chroma = torch.einsum("nl,lchw->nchw", z, self.chroma)
+    def linear(self, codes: Float[Tensor, "N latent"]) -> Float[Tensor, "N h w 3"]:
+        """The first picture, linear in the codes, before its level refines it."""
+        with torch.autocast(codes.device.type, enabled=False):  # the picture keeps full precision, features need not
+            luma = torch.einsum("nl,lchw->nchw", codes, self.luma)
+            chroma = torch.einsum("nl,lchw->nchw", codes, self.chroma)
             chroma = F.interpolate(chroma, size=(COARSE, COARSE), mode="bilinear", align_corners=False)
             ycc = torch.cat([luma, chroma], dim=1).permute(0, 2, 3, 1)
-            return self.mean + ycc @ RGB_FROM_YCC.to(z).T
+            return self.mean + ycc @ RGB_FROM_YCC.to(codes).T
 
-    def _features(self, z: Float[Tensor, "N latent"]) -> Float[Tensor, "N h w C"]:
+    def _features(self, codes: Float[Tensor, "N latent"]) -> Float[Tensor, "N h w C"]:
         """Features at half of COARSE."""
-        x = rectify(self.dense(z)).view(len(z), SEED, SEED, -1)
+        x = rectify(self.dense(codes)).view(len(codes), SEED, SEED, -1)
         return self.trunk(pixel_norm(rectify(self.seed(pixel_norm(x)))))
 
 

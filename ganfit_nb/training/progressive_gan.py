@@ -16,6 +16,7 @@ local, and a window costs the same at every resolution.
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ class GanConfig:
     width        features times resolution of the generator; the discriminator has half as many
     adversarial  λ_adv
     reconstruct  λ_rec
-    penalty      γ of the gradient penalties
+    penalty      weight of the squared slopes of the discriminator at real and at drawn maps
     rate         Adam's, with β = (0, 0.99) as in the paper of progressive growing; falls to zero in the last quarter
     average      decay of the averaged generator per map shown
     """
@@ -106,6 +107,7 @@ class GanTraining:
             self.discriminator = Discriminator(resolution, config.width // 2)
         with torch.no_grad():
             self.generator.mean.copy_(maps.coarse_mean)
+            self.generator.marginals.load_state_dict(maps.marginals.state_dict())
             self.generator.luma.copy_(maps.luma)
             self.generator.chroma.copy_(maps.chroma)
             # A code counts at first by what it shows, or rather its root, lest the last ones be lost.
@@ -136,7 +138,7 @@ class GanTraining:
         window = self._window(resolution)
         index = torch.randint(len(self.maps), (count,), generator=self.random)
         noise = torch.randn(count // 2, config.latent, generator=self.random)
-        z = torch.cat([self.maps.codes[index[: count // 2]], noise]).to(config.device)
+        z = torch.cat([self.maps.latents[index[: count // 2]], noise]).to(config.device)
         real = self.maps.pictures(index, resolution, window).to(config.device)
         real = _faded(real, fade)
         mean, weight = (
@@ -156,7 +158,7 @@ class GanTraining:
         return losses
 
     def _window(self, resolution: int) -> Window | None:
-        """A place that a window may take; one in the corner is as likely as twenty others, for the eyes lie there."""
+        """A place that a window may take. Those at an edge are drawn many times as often: the eyes lie in corners."""
         if resolution <= WINDOW:
             return None
         last = COARSE - WINDOW * COARSE // resolution
@@ -230,7 +232,7 @@ class GanTraining:
                 optimizer.load_state_dict(stored)
             training.random.set_state(state["random"])
             training.shown, training.count = state["shown"], state["count"]
-        except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        except (OSError, EOFError, pickle.UnpicklingError, LookupError, TypeError, RuntimeError, ValueError) as error:
             raise GanfitError(f"{path} is no checkpoint of a GAN training; delete it to begin anew.") from error
         return training
 

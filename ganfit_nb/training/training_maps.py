@@ -1,8 +1,9 @@
 """A corpus as a progressive GAN is fed with it: every resolution, both mirror images, and a code for each map.
 
-The codes are the corpus' whitened principal components, z ~ (0, I). The generator is told to turn the code of a map
-into that map while the discriminator judges it on codes drawn from N(0, I): this anchors the latent space, so that few
-pictures suffice, a map that was never seen has a code, and the first axes are the ones along which people differ most.
+The codes are the corpus' whitened principal components; passed through their marginals they are latents, nearly
+N(0, I). The generator is told to turn the latent of a map into that map while the discriminator judges it on random
+ones: this anchors the latent space, so that few pictures suffice, a map that was never seen has a latent, and the first
+axes are the ones along which people differ most.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Window
 from ganfit_nb.training.pca_texture import reduce_maps, reduced_weights
 
@@ -66,6 +68,7 @@ class TrainingMaps:
     weight  what a texel of the largest side counts
     codes   whitened principal components of every map
     luma    and chroma: what one unit of each code adds at COARSE, as the generator stores it
+    marginals, latents  how the codes are distributed, and the codes as Gaussian ones
     """
 
     levels: dict[int, ndarray]
@@ -74,6 +77,8 @@ class TrainingMaps:
     codes: Float[Tensor, "M latent"]
     luma: Float[Tensor, "latent 1 h h"]
     chroma: Float[Tensor, "latent 2 c c"]
+    marginals: Marginals
+    latents: Float[Tensor, "M latent"]
 
     @classmethod
     def of(cls, path: Path, latent: int, weight: Float[Tensor, "R R"]) -> TrainingMaps:
@@ -84,7 +89,9 @@ class TrainingMaps:
             raise GanfitError(f"Codes of {latent} numbers need more than {latent // 2} maps; make a larger corpus.")
         codes, luma, chroma = principal_codes(levels[min(side, 2 * COARSE)], latent, weight)
         mean = torch.from_numpy(np.mean(levels[side][:MEAN_MAPS], axis=0, dtype=np.float32)) / 255.0
-        return cls(levels, 0.5 * (mean + mean.flip(1)), weight[..., None], codes, luma, chroma)
+        marginals = corpus_marginals(codes)
+        latents = marginals.inverse(codes)
+        return cls(levels, 0.5 * (mean + mean.flip(1)), weight[..., None], codes, luma, chroma, marginals, latents)
 
     def __len__(self) -> int:
         return len(self.codes)
