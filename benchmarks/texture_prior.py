@@ -46,23 +46,34 @@ def main() -> None:
     parser.add_argument("--held-out", type=Path, required=True)
     parser.add_argument("--gan", type=Path, default=asset_path("texture_gan.safetensors"))
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--maps", type=int, default=40, help="held-out maps to invert")
+    parser.add_argument("--maps", type=int, default=40, help="held-out maps to invert, 0 for none")
     parser.add_argument("--steps", type=int, default=200, help="steps of an inversion")
-    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--samples", type=int, default=1000, help="random latents to judge, 0 for none")
     parser.add_argument("--no-full", dest="full", action="store_false")
     options = parser.parse_args()
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     corpus, held_out = open_maps(options.corpus), open_maps(options.held_out)
     weight = face_weight(Face(UvLayout.of(MorphableModel.default(), SIZE)))
-    gan, pca = GanTexture.load(options.gan), PcaTexture.default()
+    gan = GanTexture.load(options.gan)
     print_cost(gan, options.gan)
-    print_samples(gan, corpus, held_out, weight, options)
-    models: dict[str, TextureModel] = {"GAN": gan, "PCA shipped": pca}
-    if options.full:
-        full = build_pca(corpus, pca.dim, weight, held_out[:100], sides=(SIZE, SIZE // 4))
-        models["PCA full"] = PcaTexture(full.mean, full.luma, full.chroma)
-    print_inversions(models, held_out[-options.maps :], weight, options)
+    if options.samples:
+        print_samples(gan, corpus, held_out, weight, options)
+    if options.maps:
+        print_inversions(
+            linear_models(corpus, held_out, weight, options.full) | {"GAN": gan}, held_out, weight, options
+        )
+
+
+def linear_models(
+    corpus: np.ndarray, held_out: np.ndarray, weight: torch.Tensor, full: bool
+) -> dict[str, TextureModel]:
+    """The shipped PCA, and one of the same corpus at full resolution."""
+    models: dict[str, TextureModel] = {"PCA shipped": PcaTexture.default()}
+    if full:
+        pca = build_pca(corpus, models["PCA shipped"].dim, weight, held_out[:100], sides=(SIZE, SIZE // 4))
+        models["PCA full"] = PcaTexture(pca.mean, pca.luma, pca.chroma)
+    return models
 
 
 def print_cost(gan: GanTexture, path: Path) -> None:
@@ -114,7 +125,8 @@ def print_samples(
 def print_inversions(
     models: dict[str, TextureModel], maps: np.ndarray, weight: torch.Tensor, options: argparse.Namespace
 ) -> None:
-    """min |G(p_t) − I_uv| on maps that no model was made from."""
+    """min |G(p_t) − I_uv| on the last maps, from which no model was made."""
+    maps = maps[-options.maps :]
     errors: dict[str, list[TextureErrors]] = {}
     for k, target in enumerate(to_float(maps)):
         row = [target]

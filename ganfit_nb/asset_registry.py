@@ -71,8 +71,8 @@ SHIPPED = (
     Asset(
         "texture",
         "texture_gan.safetensors",
-        14.3,
-        "4ef87b11227f9f4843ab95c9ca3b9c8ee40993c326feece42913ee5449ddd084",
+        14.4,
+        "807236e3fc0d8d607cfa3aee1d62707942e1af84d49e846c01dfb52b4453d896",
         CC0,
         "MakeHuman's skins",
     ),

@@ -13,6 +13,7 @@ from ganfit_nb.networks.progressive_generator import channels
 
 LAST = 4  # side at which the verdict is given
 CONTRAST = 20.0  # by which the finest detail is amplified: in skin it is a hundredth of what the picture holds
+FEWEST = 16  # features: windows are small, however fine the level they enter at
 GROUP = 4  # pictures that minibatch standard deviation looks at together
 
 
@@ -23,6 +24,11 @@ def minibatch_stddev(x: Float[Tensor, "N H W C"]) -> Float[Tensor, "N H W D"]:
     spread = (groups.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
     spread = spread.repeat(len(groups)).view(-1, 1, 1, 1)
     return torch.cat([x, spread.expand(*x.shape[:3], 1)], dim=-1)
+
+
+def features(resolution: int, width: int) -> int:
+    """Features at a resolution: as many as the generator's for this width, but no fewer than FEWEST."""
+    return max(FEWEST, channels(resolution, width))
 
 
 class DiscriminatorBlock(nn.Module):
@@ -52,9 +58,9 @@ class Discriminator(nn.Module):
         super().__init__()
         sides = [2 * LAST * 2**k for k in range((resolution // LAST).bit_length() - 1)]
         self.blocks = nn.ModuleDict(
-            {str(side): DiscriminatorBlock(channels(side, width), channels(side // 2, width)) for side in sides}
+            {str(side): DiscriminatorBlock(features(side, width), features(side // 2, width)) for side in sides}
         )
-        deep = channels(LAST, width)
+        deep = features(LAST, width)
         self.last = EqualizedConv(deep + 1, deep)
         self.hidden = EqualizedLinear(deep * LAST * LAST, deep)
         self.verdict = EqualizedLinear(deep, 1, gain=1.0)

@@ -51,7 +51,7 @@ class GanConfig:
     average      decay of the averaged generator per map shown
     """
 
-    shown: dict[int, int] = field(default_factory=lambda: {64: 8_000, 128: 16_000, 256: 24_000, 512: 32_000})
+    shown: dict[int, int] = field(default_factory=lambda: {64: 8_000, 128: 16_000, 256: 24_000, 512: 40_000})
     batch: int = 8
     latent: int = 512
     width: int = 4096
