@@ -11,7 +11,7 @@ import torch
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.assets import asset_path
-from ganfit_widgets import FitPlayer, LossChart, MeshView, StepPlayer, step_player
+from ganfit_widgets import FitPlayer, LossChart, StepPlayer, step_player
 from ganfit_widgets.loss_chart import HEIGHT, TOP
 
 
@@ -252,38 +252,6 @@ def test_after_close_nothing_goes_on():
     asyncio.run(scenario())
 
 
-def quad():
-    vertices = torch.tensor([[-50.0, -50, 0], [50, -50, 0], [50, 50, 0], [-50, 50, 0]])
-    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
-    return vertices, faces, torch.tensor([[0.0, 1], [1, 1], [1, 0], [0, 0]]), torch.full((4, 4, 3), 0.5)
-
-
-def test_mesh_view_sends_new_arrays():
-    vertices, faces, uv, texture = quad()
-    view = MeshView(vertices, faces, uv, texture)
-    before = view._positions.array
-    moved = vertices.clone()
-    moved[2, 2] = 30.0
-    view.show(moved, torch.ones(4, 4, 3))
-    assert view._positions.array is not before
-    assert view._positions.array[2, 2] == 30
-    assert view._normals.array[1, 2] < 1  # no longer facing the reader
-    assert (view._texture.data == 255).all()
-    moved[0, 0] = 1e6
-    assert view._positions.array[0, 0] == -50  # a copy: later changes of the tensor do not reach the browser half-way
-
-
-def test_mesh_view_shows_clay_and_finds_back_to_the_texture():
-    vertices, faces, uv, texture = quad()
-    view = MeshView(vertices, faces, uv, texture)
-    view._look.click()
-    assert not view.textured
-    view.show(vertices, torch.ones(4, 4, 3))
-    assert not (view._texture.data == 255).any()
-    view.textured = True
-    assert (view._texture.data == 255).all()
-
-
 def heights(svg):
     return [[float(pair.split(",")[1]) for pair in points.split()] for points in re.findall('points="(.*?)"', svg)]
 
@@ -315,11 +283,11 @@ def player():
 
 
 def test_fit_player_shows_a_real_fit(player):
-    mean, picture = player.mesh._positions.array, player.overlay.value
+    mean, picture = player.mesh._vertices, player.overlay.value
     player.run()
     assert player.steps[-1].stage == "joint"
     assert player.steps[-1].index == 3
-    assert abs(player.mesh._positions.array - mean).max() > 1  # mm
+    assert abs(player.mesh._vertices - mean).max() > 1  # mm
     assert player.overlay.value != picture
     assert len(heights(player.chart.value)) == len(player.steps[-1].losses)
     assert "joint</b> step 3" in player._status.value
@@ -328,5 +296,5 @@ def test_fit_player_shows_a_real_fit(player):
 
 def test_fit_player_restarts_at_the_mean_face(player):
     player.restart()
-    assert (player.mesh._positions.array == player._mean[0].numpy()).all()
+    assert torch.equal(player.mesh._vertices, player._mean[0])
     assert "no step yet" in player.chart.value

@@ -1,106 +1,268 @@
-"""A textured mesh in the notebook, turned with the mouse. The only file that knows pythreejs."""
+"""A mesh in the notebook: textured or clay, as wires, coloured by a number at every vertex, turned with the mouse."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import ipywidgets as widgets
 import numpy as np
-import pythreejs as three
 import torch
 from jaxtyping import Float, Int
+from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 from traitlets import Bool, observe
 
-from ganfit_nb.renderer import vertex_normals
+from ganfit_nb.camera import project
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.export import to_pil
+from ganfit_nb.renderer import render, vertex_normals
+from ganfit_widgets.colour_map import ColourScale
+from ganfit_widgets.component import Component, button
+from ganfit_widgets.mesh_canvas import BACKGROUND, DISTANCE, POINT_COLOUR, MeshCanvas
 
-DISTANCE = 700.0  # mm from the eye to the model's origin
-FIELD_OF_VIEW = 22.0  # degrees: 270 mm at that distance, a head with some air around it
 CLAY = np.array([185, 180, 174], np.uint8)
-BACKGROUND = "#e9ebee"
+COLOURS = 256  # a mesh without a texture has room for so many in its heat map
+HEADLIGHT, SOFT_LIGHT = (0.6, 0.65), (0.85, 0.2)  # ambient and headlight; soft where colours are to be read
 
 
-class MeshView(widgets.VBox):
-    """Shows a mesh (mm, y up) under a headlight; drag to orbit, scroll to zoom.
+class MeshView(Component):
+    """Shows a mesh (mm, y up); drag to orbit, scroll to zoom. Alone in three lines:
 
-    `show` moves the mesh in place, so the reader's point of view stays. Faces and UV coordinates are fixed.
-    `textured` tells whether the texture is shown or bare clay.
+        view = MeshView(vertices, model.morphable.faces, model.morphable.uv, texture)
+        display(view)
+        view.show_values(distances, label="distance from the scan", unit="mm")
+
+    textured   whether the texture is shown, or bare clay
+    wireframe  whether the edges alone are shown
+    fit_view   whether the camera and light of `follow` are taken, or a light that follows the eye
     """
 
     textured = Bool(True)
+    wireframe = Bool(False)
+    fit_view = Bool(False)
 
     def __init__(
         self,
         vertices: Float[Tensor, "V 3"],
         faces: Int[Tensor, "F 3"],
-        uv: Float[Tensor, "V 2"],
-        texture: Float[Tensor, "H W 3"],
+        uv: Float[Tensor, "V 2"] | None = None,
+        texture: Float[Tensor, "H W 3"] | None = None,
         *,
         size: int = 300,
     ) -> None:
-        self._faces = faces
-        self._colours = _bytes(texture)
-        self._positions = three.BufferAttribute(_floats(vertices))
-        self._normals = three.BufferAttribute(_unit_normals(vertices, faces))
-        geometry = three.BufferGeometry(
-            attributes={
-                "position": self._positions,
-                "normal": self._normals,
-                "uv": three.BufferAttribute(_floats(uv)),
-                "index": three.BufferAttribute(faces.cpu().numpy().astype(np.uint32).ravel(), normalized=False),
-            }
-        )
-        self._texture = three.DataTexture(
-            data=self._colours,
-            format="RGBFormat",
-            type="UnsignedByteType",
-            magFilter="LinearFilter",
-            minFilter="LinearFilter",
-        )
-        material = three.MeshPhongMaterial(map=self._texture, specular="#1a1a1a", shininess=12, side="DoubleSide")
-        # A deforming mesh outgrows the bounding sphere three.js computed once.
-        mesh = three.Mesh(geometry, material, frustumCulled=False)
-        # A button, not a checkbox: while a cell is awaited, a kernel hears clicks but not every change of a value.
-        self._look = widgets.Button(tooltip="The bare shape, or the shape with its texture", layout={"width": "auto"})
-        self._look.on_click(lambda _: self.set_trait("textured", not self.textured))
-        self._send_colours()
-        super().__init__([_renderer(mesh, size), self._look])
+        self.size = size
+        self._vertices: Tensor
+        self._faces: Tensor
+        self._uv: Tensor
+        self._texture: Tensor
+        self._canvas = MeshCanvas(size)
+        self._scale: ColourScale | None = None
+        self._values: Tensor | None = None
+        self._points: Tensor | None = None
+        self._fit: tuple[Tensor, Tensor] | None = None
+        # Buttons, not checkboxes: while a cell is awaited, a kernel hears clicks but not every change of a value.
+        self._look = button("", "", "The bare shape, or the shape with its texture", lambda: self._flip("textured"))
+        self._wires = button("", "", "The edges of the triangles, or the surface", lambda: self._flip("wireframe"))
+        self._view = button("", "", "Camera and light as fitted, or a neutral light", lambda: self._flip("fit_view"))
+        self._bar = widgets.HTML(layout={"width": f"{size}px"})
+        frame = widgets.Box([self._canvas.widget], layout={"width": f"{size}px", "height": f"{size}px"})
+        frame.add_class("ganfit-canvas")
+        buttons = widgets.HBox([self._look, self._wires, self._view], layout={"width": f"{size}px"})
+        buttons.add_class("ganfit-row")
+        super().__init__([frame, self._bar, buttons])
+        self.show_mesh(vertices, faces, uv, texture)
 
     def show(self, vertices: Float[Tensor, "V 3"], texture: Float[Tensor, "H W 3"] | None = None) -> None:
-        """Moves the vertices and, if given, exchanges the texture for one of the same size."""
-        # Only a new array object is sent to the browser, not a change within one.
-        self._positions.array = _floats(vertices)
-        self._normals.array = _unit_normals(vertices, self._faces)
-        if texture is not None:
-            self._colours = _bytes(texture)
-            self._send_colours()
+        """Moves the vertices and, if given, exchanges the texture; the reader's point of view stays.
+
+        GanfitError when the number of vertices differs: `show_mesh` takes any.
+        """
+        if vertices.shape != self._vertices.shape:
+            raise GanfitError(
+                f"The mesh has {len(self._vertices)} vertices, not {len(vertices)}; give another mesh to show_mesh."
+            )
+        if texture is not None and texture.shape != self._texture.shape:
+            self.show_mesh(vertices, self._faces, self._uv, texture)
+            return
+        with self._one_redraw():
+            self._vertices = _copy(vertices)
+            self._canvas.move(self._vertices, self._normals())
+            if texture is not None:
+                self._texture = _copy(texture)
+                self._paint()
+
+    def show_mesh(
+        self,
+        vertices: Float[Tensor, "V 3"],
+        faces: Int[Tensor, "F 3"],
+        uv: Float[Tensor, "V 2"] | None = None,
+        texture: Float[Tensor, "H W 3"] | None = None,
+    ) -> None:
+        """Another mesh, whatever its topology. Without uv and texture it is clay; values and points are forgotten."""
+        if (uv is None) != (texture is None):
+            raise GanfitError("A texture needs UV coordinates, and these a texture; give both or none.")
+        self._vertices, self._faces = _copy(vertices), faces
+        self._has_texture = texture is not None
+        self._uv = torch.zeros(len(vertices), 2) if uv is None else _copy(uv)
+        self._texture = torch.zeros(2, COLOURS, 3) if texture is None else _copy(texture)
+        self._scale = self._values = self._points = None
+        self._look.layout.display = None if self._has_texture else "none"
+        with self._one_redraw():
+            self._canvas.points(None)
+            self._canvas.build(self._vertices, self._normals(), faces, self._uv, self._colours()[0])
+            self._paint()
+            self._canvas.wireframe(self.wireframe)
+
+    def show_values(
+        self,
+        values: Float[Tensor, " V"] | None,
+        *,
+        label: str = "",
+        unit: str = "",
+        limits: tuple[float, float] | None = None,
+        diverging: bool = False,
+    ) -> None:
+        """Colours the surface by a number at every vertex and explains the colours in a bar; None ends it.
+
+        Without `limits` the colours span the values. A vertex whose value is NaN stays clay.
+        """
+        if values is not None and values.shape != self._vertices.shape[:1]:
+            raise GanfitError(
+                f"One value for each of {len(self._vertices)} vertices is needed, not {tuple(values.shape)}."
+            )
+        self._values = None if values is None else _copy(values)
+        self._scale = None if values is None else ColourScale.of(values, label, unit, limits, diverging)
+        with self._one_redraw():
+            self._paint()
+
+    def show_points(self, points: Float[Tensor, "n 3"] | None) -> None:
+        """Dots on the surface, such as landmarks (mm); None removes them."""
+        self._points = None if points is None else _copy(points)
+        with self._one_redraw():
+            self._canvas.points(self._points)
+
+    def follow(self, camera: Float[Tensor, " 7"], light: Float[Tensor, " 9"]) -> None:
+        """Tells p_c and p_l of a fit: they are taken as long as `fit_view` is set."""
+        self._fit = _copy(camera), _copy(light)
+        self._fit_view_changed()
+
+    def link(self, other: MeshView) -> None:
+        """Seen from the same place from now on, both ways."""
+        self._canvas.link(other._canvas)
+
+    def picture(self) -> Image.Image:
+        """The mesh as the reader has turned it, with its colour bar."""
+        colours, uv = self._colours()
+        camera, ambient, lamp = self._canvas.camera, *self._intensities()
+        light = torch.cat([camera[:3] + torch.tensor([0.0, DISTANCE / 3, 0.0]), _grey(lamp), _grey(ambient)])
+        if self.fit_view and self._fit:
+            light = self._fit[1]
+        texture = torch.from_numpy(np.array(colours)).float() / 255
+        background = torch.tensor(ImageColor.getrgb(BACKGROUND)) / 255
+        with torch.no_grad():
+            image = render(
+                self._vertices, self._faces, uv, texture, camera, light, self.size, background=background
+            ).image
+        picture = to_pil(image)
+        if self.wireframe:
+            picture = _draw_edges(Image.new("RGB", picture.size, BACKGROUND), self._vertices, self._faces, camera)
+        if self._points is not None:
+            _draw_points(picture, project(self._points, camera, self.size)[:, :2])
+        if not self._scale:
+            return picture
+        bar = self._scale.draw_bar(self.size)
+        both = Image.new("RGB", (self.size, self.size + bar.height), "white")
+        both.paste(picture)
+        both.paste(bar, (0, self.size))
+        return both
+
+    def _flip(self, name: str) -> None:
+        self.set_trait(name, not getattr(self, name))
+
+    @contextmanager
+    def _one_redraw(self) -> Iterator[None]:
+        with self._canvas.one_redraw():
+            yield
+        self._update_buttons()
+        self.changed()
+
+    def _colours(self) -> tuple[np.ndarray, Tensor]:
+        """(H, W, 3) bytes of the texture's size, and where in it each vertex lies."""
+        height, width, _ = self._texture.shape
+        if self._scale and self._values is not None:
+            # The lower half holds clay, for vertices without a value; interpolating places instead of colours keeps
+            # every pixel's colour one of the bar's.
+            colours = np.broadcast_to(self._scale.colours(width), (height, width, 3)).copy()
+            colours[height // 2 :] = CLAY
+            known = self._values.isfinite()
+            along = (0.5 + self._scale.places(self._values.nan_to_num()) * (width - 1)) / width
+            return colours, torch.stack([along, torch.where(known, 0.25, 0.75)], dim=1)
+        if self.textured and self._has_texture:
+            return (self._texture.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy(), self._uv
+        return np.broadcast_to(CLAY, (height, width, 3)), self._uv
+
+    def _intensities(self) -> tuple[float, float]:
+        return SOFT_LIGHT if self._scale else HEADLIGHT
 
     @observe("textured")
-    def _send_colours(self, _: dict | None = None) -> None:
-        # Clay is a texture of one colour: exchanging the material or its map does not reliably redraw.
-        colours = self._colours if self.textured else np.broadcast_to(CLAY, self._colours.shape).copy()
-        self._texture.data = colours
-        self._look.description = "Show as clay" if self.textured else "Show texture"
+    def _textured_changed(self, _: dict) -> None:
+        with self._one_redraw():
+            self._paint()
+
+    @observe("wireframe")
+    def _wireframe_changed(self, _: dict) -> None:
+        with self._one_redraw():
+            self._canvas.wireframe(self.wireframe)
+
+    @observe("fit_view")
+    def _fit_view_changed(self, _: dict | None = None) -> None:
+        with self._one_redraw():
+            if self.fit_view and self._fit:
+                self._canvas.camera = self._fit[0]
+            self._light()
+
+    def _paint(self) -> None:
+        self._canvas.paint(*self._colours())
+        self._bar.value = self._scale.bar() if self._scale else ""
+        self._light()
+
+    def _light(self) -> None:
+        if self.fit_view and self._fit:
+            self._canvas.light_of(self._fit[1])
+        else:
+            self._canvas.light_from_eye(*self._intensities())
+
+    def _update_buttons(self) -> None:
+        self._look.description = "Clay" if self.textured else "Texture"
+        self._wires.description = "Surface" if self.wireframe else "Wires"
+        self._view.description = "Neutral light" if self.fit_view else "Fit's view"
+        self._view.layout.display = None if self._fit else "none"
+
+    def _normals(self) -> Tensor:
+        return torch.nn.functional.normalize(vertex_normals(self._vertices, self._faces), dim=1)
 
 
-def _renderer(mesh: three.Mesh, size: int) -> three.Renderer:
-    # A child of the camera, above it: the light follows the eye, and relief shows.
-    headlight = three.DirectionalLight(color="white", intensity=0.65, position=[0, DISTANCE / 3, 0])
-    camera = three.PerspectiveCamera(
-        fov=FIELD_OF_VIEW, near=10, far=10 * DISTANCE, position=[0, 0, DISTANCE], children=[headlight]
-    )
-    light = three.AmbientLight(color="white", intensity=0.6)
-    scene = three.Scene(children=[mesh, camera, light], background=BACKGROUND)
-    controls = three.OrbitControls(controlling=camera, enablePan=False, minDistance=100, maxDistance=5 * DISTANCE)
-    return three.Renderer(camera=camera, scene=scene, controls=[controls], width=size, height=size, antialias=True)
+def _copy(values: Tensor) -> Tensor:
+    return values.detach().cpu().float().clone()
 
 
-def _unit_normals(vertices: Tensor, faces: Tensor) -> np.ndarray:
-    return _floats(torch.nn.functional.normalize(vertex_normals(vertices, faces), dim=1))
+def _grey(value: float) -> Tensor:
+    return torch.full((3,), value)
 
 
-def _floats(values: Tensor) -> np.ndarray:
-    """A new array of its own, float32 as WebGL wants it."""
-    return values.detach().cpu().to(torch.float32, copy=True).numpy()
+def _draw_edges(picture: Image.Image, vertices: Tensor, faces: Tensor, camera: Tensor) -> Image.Image:
+    """The edges of the triangles that face the eye."""
+    corners = vertices[faces]
+    normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    front = (normals * (camera[:3] - corners[:, 0])).sum(1) > 0
+    draw = ImageDraw.Draw(picture)
+    for triangle in project(corners[front], camera, picture.width)[..., :2].flatten(1).tolist():
+        draw.line([*triangle, *triangle[:2]], "#555555")
+    return picture
 
 
-def _bytes(texture: Tensor) -> np.ndarray:
-    return (texture.detach().cpu().clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()
+def _draw_points(picture: Image.Image, points: Tensor) -> None:
+    draw = ImageDraw.Draw(picture)
+    for x, y in points.tolist():
+        draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), POINT_COLOUR)

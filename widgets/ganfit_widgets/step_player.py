@@ -19,6 +19,7 @@ import ipywidgets as widgets
 from traitlets import Bool, Int, Unicode, observe
 
 from ganfit_nb.errors import GanfitError
+from ganfit_widgets.component import Component, button
 
 # One worker for all players: two fits at once would only fight over the same cores.
 WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ganfit-player")
@@ -48,7 +49,7 @@ class _Picture:
     content: Any
 
 
-class StepPlayer(widgets.VBox):
+class StepPlayer(Component):
     """Plays `steps`: a generator, or a function that returns a new one (then there is a Restart button).
 
     playing   whether steps are being taken; set it to play or pause
@@ -71,15 +72,10 @@ class StepPlayer(widgets.VBox):
         self._course = _Course(steps() if callable(steps) else steps)
         self._asked = 0
         self._task: asyncio.Task | None = None
-        try:
-            # A click may arrive in another thread (JupyterLab's subshells): steps are always driven from here.
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-        self._play = _button("Play", "play", "Take steps until paused", self.play)
-        self._pause = _button("Pause", "pause", "Stop after the step under way", self.pause)
-        self._step = _button("Step", "step-forward", "Take one step", self.step)
-        self._restart = _button("Restart", "undo", "Begin again", self.restart)
+        self._play = button("Play", "play", "Take steps until paused", self.play)
+        self._pause = button("Pause", "pause", "Stop after the step under way", self.pause)
+        self._step = button("Step", "step-forward", "Take one step", self.step)
+        self._restart = button("Restart", "undo", "Begin again", self.restart)
         self._status = widgets.HTML()
         self._message = widgets.HTML(layout={"display": "none"})
         buttons = [self._play, self._pause, self._step] + ([self._restart] if self._restart_with else [])
@@ -231,6 +227,7 @@ class StepPlayer(widgets.VBox):
                 course.shown = picture.count
                 self._status.value = picture.line
                 self.draw(picture.content)
+                self.changed()
         except Exception as error:
             course.ended, course.failure, course.shown = True, error, len(course.steps)
         self.index = len(course.steps) - 1
@@ -242,9 +239,3 @@ class StepPlayer(widgets.VBox):
 def _sentence(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, GanfitError) else f"The steps ended with an error: {type(error).__name__}: {text}"
-
-
-def _button(text: str, icon: str, tooltip: str, action: Callable[[], None]) -> widgets.Button:
-    button = widgets.Button(description=text, icon=icon, tooltip=tooltip, layout={"width": "auto"})
-    button.on_click(lambda _: action())
-    return button

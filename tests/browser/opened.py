@@ -1,0 +1,92 @@
+"""An open notebook as a test sees it: run cells, press buttons, ask the kernel, look at pixels."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page
+
+from browser.servers import Server
+
+WIDTH = 1000  # of the page, CSS pixels: what the components must work at
+PATIENCE = 60_000  # milliseconds
+# Known, harmless, and not ours to mend.
+KNOWN_ERRORS = (
+    "t.on is not a function",  # pythreejs: a light's target is a plain object
+    "favicon",
+    "GPU stall due to ReadPixels",
+)
+READY = """() => { const s = window.jupyterapp?.shell?.currentWidget?.context?.sessionContext;
+    const k = s?.session?.kernel; return s?.isReady && k?.connectionStatus === 'connected' && k?.status === 'idle'; }"""
+ASK = """async code => { const s = window.jupyterapp.shell.currentWidget.context.sessionContext;
+    let text = ''; const future = s.session.kernel.requestExecute({code, store_history: false});
+    future.onIOPub = m => { if (m.content.text) text += m.content.text;
+                            if (m.content.traceback) text += m.content.traceback.join('\\n'); };
+    await future.done; return text; }"""
+
+
+class Opened:
+    """A notebook in JupyterLab or Voila, and what the console complained of meanwhile."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self.expected = list(KNOWN_ERRORS)
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("pageerror", lambda error: self._hear("error", str(error)))
+
+    def in_lab(self, server: Server, cells: Sequence[str], name: str = "test.ipynb") -> Opened:
+        """Opens a notebook of these code cells in JupyterLab and runs all of them."""
+        write_notebook(server.root / name, cells)
+        self.page.goto(f"{server.url}/lab/tree/{name}?reset&token={server.token}")
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        self.page.wait_for_function(READY)  # 'idle' in the status bar is there before the session is
+        self.run_all()
+        return self
+
+    def in_voila(self, server: Server, cells: Sequence[str], name: str = "test.ipynb") -> Opened:
+        """Opens a notebook of these code cells in Voila, which runs it."""
+        write_notebook(server.root / name, cells)
+        self.page.goto(f"{server.url}/voila/render/{name}?token={server.token}")
+        return self
+
+    def run_all(self) -> None:
+        """Runs every cell; does not wait for them."""
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+    def ask(self, code: str) -> str:
+        """What a line of code prints in the notebook's kernel (JupyterLab only)."""
+        return self.page.evaluate(ASK, code).strip()
+
+    def button(self, text: str, nth: int = 0) -> Locator:
+        """The button with this text."""
+        return self.page.get_by_role("button", name=text, exact=True).nth(nth)
+
+    def canvas(self, nth: int = 0) -> Locator:
+        """A 3D view."""
+        return self.page.locator(".ganfit-canvas canvas").nth(nth)
+
+    def pixels(self, what: Locator) -> np.ndarray:
+        """What is seen there, (height, width, 3) bytes."""
+        return np.asarray(Image.open(io.BytesIO(what.screenshot())).convert("RGB"))
+
+    def unknown_errors(self) -> list[str]:
+        """What the console complained of, less what was expected."""
+        return [error for error in self.errors if not any(known in error for known in self.expected)]
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind == "error":
+            self.errors.append(text)
+
+
+def write_notebook(path: Path, cells: Sequence[str]) -> None:
+    """A notebook of code cells."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
