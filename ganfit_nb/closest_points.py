@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 from scipy.spatial import cKDTree
+
+from ganfit_nb.renderer.compiled import compiled, in_parts
 
 CANDIDATES = 16  # triangles looked at for each point: those whose centres are nearest
 CHUNK = 10_000  # points at a time, about 100 MB
@@ -21,42 +23,73 @@ class ClosestPoints(NamedTuple):
     distance: Float[Array, " L"]
 
 
+class ClosestPointSearch:
+    """A mesh made ready to be asked for its nearest points. Triangles much larger than their neighbours may be
+    missed."""
+
+    def __init__(self, vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> None:
+        self.faces, self.triangles = faces, vertices[faces]
+        self.tree = cKDTree(self.triangles.mean(1))
+
+    def __call__(self, points: Float[Array, "L 3"]) -> ClosestPoints:
+        """The nearest point of the mesh to each point."""
+        starts = range(0, len(points), CHUNK)
+        parts = [self._closest(points[k : k + CHUNK]) for k in starts]
+        index, bary, distance = (np.concatenate(values) for values in zip(*parts, strict=True))
+        return ClosestPoints(self.faces[index], bary, distance)
+
+    def _closest(self, points: Array) -> tuple[Array, Array, Array]:
+        """Index of the nearest triangle, weights and distance."""
+        count = min(CANDIDATES, len(self.triangles))
+        candidates = self.tree.query(points, k=count)[1].reshape(len(points), -1)
+        index, bary, distance = np.zeros(len(points), np.int64), np.zeros((len(points), 3)), np.zeros(len(points))
+        in_parts(_nearest_candidate, points, self.triangles, candidates, index, bary, distance)
+        return index, bary, distance
+
+
 def closest_points(
     points: Float[Array, "L 3"], vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
 ) -> ClosestPoints:
-    """The nearest point of the mesh to each point. Triangles much larger than their neighbours may be missed."""
-    triangles = vertices[faces]
-    tree = cKDTree(triangles.mean(1))
-    starts = range(0, len(points), CHUNK)
-    parts = [_closest(points[k : k + CHUNK], triangles, tree) for k in starts]
-    index, bary, distance = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return ClosestPoints(faces[index], bary, distance)
+    """The nearest point of the mesh to each point."""
+    return ClosestPointSearch(vertices, faces)(points)
 
 
-def _closest(points: Array, triangles: Array, tree: cKDTree) -> tuple[Array, Array, Array]:
-    """Index of the nearest triangle, weights and distance."""
-    candidates = tree.query(points, k=min(CANDIDATES, len(triangles)))[1].reshape(len(points), -1)
-    corners = triangles[candidates]  # (l, k, 3, 3)
-    bary = barycentric(points[:, None], corners)
-    distance = np.linalg.norm((corners * bary[..., None]).sum(2) - points[:, None], axis=2)
-    row, best = np.arange(len(points)), distance.argmin(1)
-    return candidates[row, best], bary[row, best], distance[row, best]
-
-
-def barycentric(point: Float[Array, "*#n 3"], triangles: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3"]:
-    """Weights of the point of each triangle that is nearest to `point`."""
-    inside = plane_weights(point, triangles)
-    options = [np.where((inside >= 0).all(-1, keepdims=True), inside, np.nan)]
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        edge = triangles[..., b, :] - triangles[..., a, :]
-        along = ((point - triangles[..., a, :]) * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-12)
-        weights = np.zeros(triangles.shape[:-1])
-        weights[..., b] = along.clip(0, 1)
-        weights[..., a] = 1 - weights[..., b]
-        options.append(weights)
-    stacked = np.stack(options)
-    distance = np.linalg.norm((triangles[None] * stacked[..., None]).sum(-2) - point, axis=-1)
-    return np.take_along_axis(stacked, np.nanargmin(distance, axis=0)[None, ..., None], axis=0)[0]
+@compiled
+@no_type_check
+def _nearest_candidate(part, parts, points, triangles, candidates, index, bary, distance):
+    """The nearest of each point's candidate triangles (Ericson 2005, Real-Time Collision Detection, 5.1.5)."""
+    total = len(points)
+    for k in range(part * total // parts, (part + 1) * total // parts):
+        distance[k] = np.inf
+        for j in candidates[k]:
+            e1, e2, c, p, q, d = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # products of the edges at corner 0 and the way to it
+            for i in range(3):
+                ab, ac = triangles[j, 1, i] - triangles[j, 0, i], triangles[j, 2, i] - triangles[j, 0, i]
+                ap = points[k, i] - triangles[j, 0, i]
+                e1, e2, c = e1 + ab * ab, e2 + ac * ac, c + ab * ac
+                p, q, d = p + ab * ap, q + ac * ap, d + ap * ap
+            va, vb = (p - e1) * (q - e2) - (p - c) * (q - c), (p - c) * q - p * (q - e2)
+            vc = p * (q - c) - (p - e1) * q
+            if p <= 0 and q <= 0:  # corner 0
+                v, w = 0.0, 0.0
+            elif p - e1 >= 0 and q - c <= p - e1:  # corner 1
+                v, w = 1.0, 0.0
+            elif q - e2 >= 0 and p - c <= q - e2:  # corner 2
+                v, w = 0.0, 1.0
+            elif vc <= 0 and p >= 0 and p <= e1:  # edge 0 1
+                v, w = p / e1, 0.0
+            elif vb <= 0 and q >= 0 and q <= e2:  # edge 0 2
+                v, w = 0.0, q / e2
+            elif va <= 0 and q - c >= p - e1 and p - c >= q - e2:  # edge 1 2
+                w = ((q - c) - (p - e1)) / (e1 + e2 - 2 * c)
+                v = 1.0 - w
+            else:  # inside
+                v, w = vb / (va + vb + vc), vc / (va + vb + vc)
+            gap = d - 2 * (v * p + w * q) + v * v * e1 + w * w * e2 + 2 * v * w * c
+            gap = np.sqrt(max(gap, 0.0))
+            if gap < distance[k]:
+                distance[k], index[k] = gap, j
+                bary[k, 0], bary[k, 1], bary[k, 2] = 1.0 - v - w, v, w
 
 
 def plane_weights(point: Float[Array, "*#n 3"], triangles: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3"]:
