@@ -19,8 +19,19 @@ if "OMP_NUM_THREADS" not in os.environ:
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.fitting import FitConfig, FitStep, fit
+from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 
-__all__ = ["FaceModel", "FaceParameters", "FitConfig", "FitStep", "GanfitError", "LossWeights", "Photo", "fit"]
+__all__ = [
+    "FaceModel",
+    "FaceParameters",
+    "FitConfig",
+    "FitStep",
+    "FreeGroups",
+    "GanfitError",
+    "LossWeights",
+    "Photo",
+    "fit",
+]

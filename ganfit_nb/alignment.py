@@ -11,6 +11,7 @@ the logarithm of a posterior with Gaussian priors; ρ is Huber's, so that a hidd
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,7 @@ HUBER = 2.0  # residuals beyond two standard deviations count linearly
 LOG_DISTANCE_MEAN, LOG_DISTANCE_SD = math.log(1000.0), 0.35  # portraits are taken from 0.5 to 2 m
 TARGET_SD = 20.0  # mm; the photo's alignment already centres the face
 FIRST_DAMPING, LAST_DAMPING = 1e-2, 1e4
+ALIGNED = ("identity", "expression", "camera")  # the groups that landmarks tell about
 CONVERGED = 1e-4  # relative decrease below which the stage ends
 
 
@@ -42,12 +44,21 @@ class AlignState:
 
 
 def align_update(
-    photo: Photo, model: FaceModel, parameters: FaceParameters, state: AlignState
+    photo: Photo,
+    model: FaceModel,
+    parameters: FaceParameters,
+    state: AlignState,
+    free: Collection[str] = ALIGNED,
 ) -> tuple[FaceParameters, AlignState]:
-    """One damped Gauss-Newton update of p_s, p_e and p_c. Raises the damping until the energy falls."""
+    """One damped Gauss-Newton update of p_s, p_e and p_c. Raises the damping until the energy falls.
+
+    A group that is not among the `free` ones keeps its value.
+    """
     pairs = landmark_pairs(photo, model.morphable, model.vertices(parameters), parameters.camera)
     energy, slope, residual = _linearise(pairs, model, parameters)
-    normal, descent = slope.T @ slope, slope.T @ residual
+    moves = torch.cat([torch.full((count,), float(name in free)) for name, count in _columns(parameters)])
+    slope = slope * moves  # a frozen coefficient has no slope, and 1 on the diagonal: its part of the step is 0
+    normal, descent = slope.T @ slope + torch.diag(1 - moves), slope.T @ residual
     damping = state.damping
     while damping < LAST_DAMPING:
         step = torch.linalg.solve(normal + damping * torch.diag(normal.diagonal()), descent)
@@ -102,9 +113,13 @@ def _linearise(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameter
 
 
 def _moved(parameters: FaceParameters, step: Tensor) -> FaceParameters:
-    identity, expression, camera = step.split([parameters.identity.numel(), parameters.expression.numel(), 7])
+    columns = _columns(parameters)
+    steps = step.split([count for _, count in columns])
     return parameters.replace(
-        identity=parameters.identity + identity,
-        expression=parameters.expression + expression,
-        camera=parameters.camera + camera,
+        **{name: getattr(parameters, name) + part for (name, _), part in zip(columns, steps, strict=True)}
     )
+
+
+def _columns(parameters: FaceParameters) -> list[tuple[str, int]]:
+    """The groups that the stage moves and their sizes, in the order of the Jacobian's columns."""
+    return [(name, getattr(parameters, name).numel()) for name in ALIGNED]

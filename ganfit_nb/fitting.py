@@ -23,6 +23,7 @@ from ganfit_nb.alignment import AlignState, align_update
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.first_light import first_light
+from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Evaluation, Objective
@@ -89,28 +90,29 @@ def fit(
     config: FitConfig | None = None,
     weights: LossWeights | None = None,
     *,
+    free: FreeGroups | None = None,
     network: IdentityNetwork | None = None,
     start: FitStep | None = None,
 ) -> Iterator[FitStep]:
     """Fits `model` to `photo`: the alignment stage, then the joint stage, one FitStep a turn.
 
-    `weights` are read at every step, so changing them changes a running fit. `network` recognises people; without one
-    the shipped network does. `start` is a step of an earlier fit to go on from; the first step yielded is the one
-    after it. On the CPU the continued fit is bit-equal to the uninterrupted one.
+    `weights` and the `free` groups are read at every step, so changing them changes a running fit. `network`
+    recognises people; without one the shipped network does. `start` is a step of an earlier fit to go on from; the
+    first step yielded is the one after it. On the CPU the continued fit is bit-equal to the uninterrupted one.
     """
-    config, weights = config or FitConfig(), weights or LossWeights()
+    config, weights, free = config or FitConfig(), weights or LossWeights(), free or FreeGroups()
     network = network or IdentityNetwork.default()
     objective = Objective(photo.at(config.size), model.seen_at(config.size), network, config.seed)
     step = start
     if step is None or step.stage == "align":
-        for step in align(objective, config, weights, start=start):
+        for step in align(objective, config, weights, free, start=start):
             yield step
     objective = objective if config.device == "cpu" else objective.to(config.device)
-    yield from joint(objective, config, weights, start=step)
+    yield from joint(objective, config, weights, free, start=step)
 
 
 def align(
-    objective: Objective, config: FitConfig, weights: LossWeights, *, start: FitStep | None = None
+    objective: Objective, config: FitConfig, weights: LossWeights, free: FreeGroups, *, start: FitStep | None = None
 ) -> Iterator[FitStep]:
     """The alignment stage: shape, expression and camera from the landmarks, until they settle."""
     seconds, clock = start.seconds if start else 0.0, perf_counter()
@@ -126,11 +128,11 @@ def align(
             clock = perf_counter()
         if state.converged:
             break
-        parameters, state = align_update(objective.photo, objective.model, parameters, state)
+        parameters, state = align_update(objective.photo, objective.model, parameters, state, free.names())
 
 
 def joint(
-    objective: Objective, config: FitConfig, weights: LossWeights, *, start: FitStep | None = None
+    objective: Objective, config: FitConfig, weights: LossWeights, free: FreeGroups, *, start: FitStep | None = None
 ) -> Iterator[FitStep]:
     """The joint stage: every parameter descends E(p) of Eq. 12 by Adam, from a step of either stage or the mean
     face."""
@@ -140,7 +142,8 @@ def joint(
     if start and isinstance(start.optimizer, AdamState):
         state, first = start.optimizer.to(device), start.index
     else:
-        parameters = parameters.replace(light=first_light(objective.photo, objective.model, parameters))
+        if free.light:
+            parameters = parameters.replace(light=first_light(objective.photo, objective.model, parameters))
         state, first, start = AdamState.zero(parameters), 0, None
     rates = learning_rates(parameters)
     for index in range(first, config.steps + 1):
@@ -149,7 +152,7 @@ def joint(
             seconds += perf_counter() - clock
             yield _step("joint", index, parameters, evaluation, gradient, seconds, state, config)
             clock = perf_counter()
-        parameters, state = adam_update(parameters, gradient, rates, state)
+        parameters, state = adam_update(parameters, gradient, rates, state, free.names())
 
 
 def learning_rates(parameters: FaceParameters) -> FaceParameters:

@@ -6,8 +6,9 @@ from itertools import islice
 import pytest
 import torch
 
-from ganfit_nb import FaceModel, FitConfig, GanfitError, LossWeights, Photo, fit
+from ganfit_nb import FaceModel, FitConfig, FreeGroups, GanfitError, LossWeights, Photo, fit
 from ganfit_nb.assets import asset_path
+from ganfit_nb.fitting import learning_rates
 
 CONFIG = FitConfig(steps=3, size=96)
 
@@ -87,6 +88,48 @@ def test_weights_may_change_in_the_middle(photo, model):
     assert "content" not in step.losses
     weights.content = 50.0
     assert "content" in next(running).losses
+
+
+@pytest.mark.parametrize("name", ["identity", "expression", "camera"])
+def test_a_frozen_group_stays_through_the_alignment(photo, model, steps, name):
+    free = FreeGroups(**{name: False})
+    last = [step for step in fit(photo, model, CONFIG, free=free) if step.stage == "align"][-1]
+    for group, value in last.parameters.items():
+        stands = torch.equal(value, getattr(steps[0].parameters, group))
+        assert stands == (group in {name, "texture", "light"})
+    assert last.losses["landmark"] < steps[0].losses["landmark"]
+
+
+@pytest.mark.parametrize("name", ["identity", "expression", "texture", "camera", "light"])
+def test_a_group_may_freeze_and_thaw_in_the_middle(photo, model, steps, name):
+    free = FreeGroups()
+    running = fit(photo, model, CONFIG, free=free, start=steps[-4])  # step 0 of the joint stage
+    setattr(free, name, False)  # before the generator runs for the first time
+    frozen = next(running)
+    setattr(free, name, True)
+    thawed = next(running)
+    for group, start in steps[-4].parameters.items():
+        now = [getattr(step.parameters, group) for step in (frozen, thawed)]
+        assert torch.equal(now[0], start) == (group == name)
+        assert not torch.equal(now[1], now[0])
+    assert frozen.gradient_norms[name] > 0  # where it would like to go is still told
+    pace = (getattr(thawed.parameters, name) - getattr(frozen.parameters, name)).abs()
+    assert (pace <= 1.01 * getattr(learning_rates(steps[0].parameters), name)).all()  # Adam's first update, no more
+
+
+def test_a_fit_with_frozen_groups_resumes_bit_equal(photo, model):
+    free = FreeGroups(identity=False, light=False)
+    straight = list(fit(photo, model, CONFIG, free=free))
+    start = straight[-3]
+    for a, b in zip(straight[-2:], fit(photo, model, CONFIG, free=free, start=start), strict=True):
+        assert_equal_steps(a, b)
+    assert torch.equal(straight[-1].parameters.light, straight[0].parameters.light)
+
+
+def test_with_every_group_frozen_nothing_moves(photo, model):
+    free = FreeGroups(*[False] * 5)
+    first, *_, last = fit(photo, model, CONFIG, free=free)
+    assert all(torch.equal(value, getattr(first.parameters, name)) for name, value in last.parameters.items())
 
 
 def test_steps_do_not_alias_the_running_fit(photo, model, steps):
