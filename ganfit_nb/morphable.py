@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.facial_actions import FACIAL_ACTIONS
 
 ASSET = "morphable_model.safetensors"
 JAW = 17  # iBUG points 0-16 are the outline of the jaw; the other 51 lie inside the face
@@ -63,6 +65,7 @@ class MorphableModel:
     contour_direction (17, 2) the way out of the face at each jaw point, as (right, up) in a frontal picture
     face_region       (V,) the face proper: no ears, neck, scalp, eyeballs or mouth interior
     pixel_region      (V,) weight of the photometric loss, 0 to 1
+    actions           (52, 29) p_e of each of FACIAL_ACTIONS fully on; (0, E) where the expression modes are not ours
     """
 
     mean: Float[Tensor, "V 3"]
@@ -77,6 +80,7 @@ class MorphableModel:
     contour_direction: Float[Tensor, "17 2"]
     face_region: Bool[Tensor, " V"]
     pixel_region: Float[Tensor, " V"]
+    actions: Float[Tensor, "A E"]
 
     @classmethod
     def default(cls) -> MorphableModel:
@@ -106,6 +110,20 @@ class MorphableModel:
                 raise GanfitError(f"The {name} vector must have {len(basis)} numbers, not shape {tuple(value.shape)}.")
         offset = identity @ self.identity_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
         return self.mean + offset.view(-1, 3)
+
+    def expression(self, actions: Mapping[str, float]) -> Float[Tensor, " E"]:
+        """p_e of facial actions by name, each from 0 (at rest) to 1 (fully on); they add up.
+
+        GanfitError for a name that is none of FACIAL_ACTIONS, and for a model whose expression modes are not ours.
+        """
+        if len(self.actions) == 0:
+            raise GanfitError(
+                "This model has expression modes of its own; facial actions are known for the shipped ones."
+            )
+        if unknown := actions.keys() - set(FACIAL_ACTIONS):
+            raise GanfitError(f"No facial action is called {min(unknown)}; give names like jawOpen or mouthSmileLeft.")
+        activation = self.actions.new_tensor([actions.get(name, 0.0) for name in FACIAL_ACTIONS])
+        return activation @ self.actions
 
     def jaw(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> SurfacePoints:
         """The 17 jaw points as seen from `eye_position` (mm): of each line of candidates the outermost in the picture.
@@ -152,4 +170,5 @@ def _decode(stored: dict[str, Tensor]) -> MorphableModel:
         contour_direction=stored["contour_direction"],
         face_region=stored["face_region"].bool(),
         pixel_region=stored["pixel_region"],
+        actions=stored["actions"],
     )

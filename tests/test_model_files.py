@@ -134,6 +134,13 @@ def test_a_model_without_expressions_is_lent_ours(files, models):
     difference = (basis - KNOWN.expression_basis[:, SOURCE.order]).norm(dim=-1)
     assert len(basis) == len(KNOWN.expression_basis)
     assert float(difference.mean()) < 0.1 * float(KNOWN.expression_basis.norm(dim=-1).mean())
+    assert torch.equal(model.morphable.expression({"jawOpen": 1.0}), KNOWN.expression({"jawOpen": 1.0}))
+
+
+def test_facial_actions_are_not_known_for_other_expression_modes(files, models):
+    model, _ = model_of("bfm2009", files, models)
+    with pytest.raises(GanfitError, match="modes of its own"):
+        model.morphable.expression({"jawOpen": 1.0})
 
 
 def test_the_jaw_of_flame_opens_the_mouth(files):

@@ -1,6 +1,7 @@
 """The shipped 3DMM: units, symmetry, modes, landmarks, the marching jaw and the UV layout."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.spatial import cKDTree
 from ganfit_nb.assets import asset_path
 from ganfit_nb.camera import eye, orbit_camera, project
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.morphable import MorphableModel
 
 MODEL = MorphableModel.default()
@@ -183,6 +185,61 @@ def test_wrong_lengths_and_files_are_refused(tmp_path):
     for name in ("other.safetensors", "text.safetensors", "absent.safetensors"):
         with pytest.raises(GanfitError, match="morphable model"):
             MorphableModel.load(tmp_path / name)
+
+
+def moved(**actions):
+    """How far facial actions move the 68 points, mm."""
+    return MODEL.landmarks.on(MODEL.vertices(NEUTRAL[0], MODEL.expression(actions))) - MARKS
+
+
+def opening(marks, upper, lower):
+    return float((marks[upper, 1] - marks[lower, 1]).mean())
+
+
+def test_actions_move_what_their_names_say():
+    assert moved(jawOpen=1.0)[8, 1] < -15  # the chin
+    assert moved(browInnerUp=1.0)[[21, 22], 1].min() > 1.5
+    assert moved(jawForward=1.0)[8, 2] > 4
+    assert moved(jawLeft=1.0)[8, 0] > 4  # to the subject's left
+    smile = moved(mouthSmileLeft=1.0)
+    assert smile[54, 1] > 4  # the subject's left corner of the mouth
+    assert smile[48].norm() < 0.3 * smile[54].norm()
+
+
+def test_one_eye_blinks():
+    eyes = {"Left": ([43, 44], [47, 46]), "Right": ([37, 38], [41, 40])}
+    for side, other in (("Left", "Right"), ("Right", "Left")):
+        marks = MARKS + moved(**{f"eyeBlink{side}": 1.0})
+        assert opening(marks, *eyes[side]) < 0.25 * opening(MARKS, *eyes[side])
+        assert opening(marks, *eyes[other]) > 0.9 * opening(MARKS, *eyes[other])
+
+
+def test_actions_of_one_side_mirror_those_of_the_other():
+    mirror, flip = mirror_index(), torch.tensor([-1.0, 1.0, 1.0])
+    pairs = [name for name in FACIAL_ACTIONS if name.endswith("Left")]
+    assert len(pairs) == 20
+    for name in pairs:
+        left = torch.einsum("e,evc->vc", MODEL.expression({name: 1.0}), MODEL.expression_basis)
+        right = torch.einsum(
+            "e,evc->vc", MODEL.expression({name.removesuffix("Left") + "Right": 1.0}), MODEL.expression_basis
+        )
+        assert float((left[mirror] * flip - right).norm()) < 0.05 * float(right.norm()), name
+
+
+def test_actions_add_up_and_only_the_tongue_moves_nothing():
+    both = MODEL.expression({"jawOpen": 0.5, "eyeBlinkLeft": 1.0})
+    torch.testing.assert_close(both, 0.5 * MODEL.expression({"jawOpen": 1.0}) + MODEL.expression({"eyeBlinkLeft": 1.0}))
+    assert (MODEL.expression({}) == 0).all()
+    idle = [name for name in FACIAL_ACTIONS if not MODEL.expression({name: 1.0}).any()]
+    assert idle == ["tongueOut"]
+    assert len(set(FACIAL_ACTIONS)) == len(MODEL.actions) == 52
+
+
+def test_unknown_actions_are_refused():
+    with pytest.raises(GanfitError, match="eyesShut"):
+        MODEL.expression({"eyesShut": 1.0})
+    with pytest.raises(GanfitError, match="modes of its own"):
+        replace(MODEL, actions=torch.zeros(0, 29)).expression({"jawOpen": 1.0})
 
 
 def test_random_faces_keep_the_order_of_their_features():

@@ -51,8 +51,9 @@ def adapt(file: ModelFile) -> tuple[FaceModel, float]:
     vertices = registration.other[layout.source]
     dense, weight = _dense_landmarks(registration, known, layout, vertices)
     expression = _tensor((file.expression @ turn)[:, layout.source])
+    actions = torch.zeros(0, len(expression))
     if len(expression) == 0:  # then ours, carried over: photos of neutral faces are rare
-        expression = layout.taken_from(known.expression_basis)
+        expression, actions = layout.taken_from(known.expression_basis), known.actions
     morphable = MorphableModel(
         mean=_tensor(vertices),
         identity_basis=_tensor((file.identity @ turn)[:, layout.source]),
@@ -66,6 +67,7 @@ def adapt(file: ModelFile) -> tuple[FaceModel, float]:
         contour_direction=known.contour_direction,
         face_region=layout.near(known.face_region.float()) > 0.5,
         pixel_region=layout.near(known.pixel_region),
+        actions=actions,
     )
     return FaceModel(morphable, _texture(file, layout, morphable)), unit
 

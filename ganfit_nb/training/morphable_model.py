@@ -34,6 +34,7 @@ from ganfit_nb.training.landmark_registration import (
 )
 from ganfit_nb.training.shape_statistics import (
     Modes,
+    action_coefficients,
     action_displacements,
     aligned,
     principal_modes,
@@ -62,10 +63,12 @@ def build_morphable_model() -> MorphableModel:
     mean = learnt.mean(0)
     mean = (mean + mean[heads.mesh.mirror] * [-1, 1, 1]) / 2
     identity = principal_modes(learnt - mean, mesh.mirror, mesh.positions.dot, IDENTITY_MODES)
-    drawn = random_expressions(action_displacements(heads), EXPRESSION_SAMPLES, np.random.default_rng(1))
+    actions = action_displacements(heads)
+    drawn = random_expressions(actions, EXPRESSION_SAMPLES, np.random.default_rng(1))
     expression = principal_modes(drawn, mesh.mirror, mesh.positions.dot, EXPRESSION_MODES)
+    coefficients = action_coefficients(actions, expression, mesh.positions.dot)
     _report(identity, expression, np.stack([mesh.positions @ shape for shape in held_out - mean]), mesh.face_region)
-    return _assemble(mesh, mesh.positions @ mean, identity.basis, expression.basis)
+    return _assemble(mesh, mesh.positions @ mean, identity.basis, expression.basis, coefficients)
 
 
 def _base_region(head: HeadMesh, mesh: FaceMesh) -> Array:
@@ -86,7 +89,7 @@ def _report(identity: Modes, expression: Modes, held_out: Float[Array, "n V 3"],
     print(f"expression: {EXPRESSION_MODES} modes hold {expression.explained[-1]:.4f} of the variance")
 
 
-def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array) -> MorphableModel:
+def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, actions: Array) -> MorphableModel:
     canonical = load_file(asset_path("canonical_face_mesh.safetensors"))
     points = canonical["vertices"].astype(np.float64)
     allowed = mesh.faces[(mesh.eccentricity < 1.7)[mesh.faces].all(1)]
@@ -110,6 +113,7 @@ def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array) -
             contour_direction=torch.zeros(17, 2),
             face_region=torch.from_numpy(mesh.face_region),
             pixel_region=_float(_pixel_weight(mesh)),
+            actions=_float(actions),
         ),
         dense,
     )
@@ -166,6 +170,7 @@ def save(model: MorphableModel, path: Path) -> None:
         "contour_direction": model.contour_direction,
         "face_region": model.face_region.to(torch.uint8),
         "pixel_region": model.pixel_region,
+        "actions": model.actions,
     }
     for name, points in (("landmarks", model.landmarks), ("dense_landmarks", model.dense_landmarks)):
         tensors |= {f"{name}.corners": points.corners.int(), f"{name}.bary": points.bary}

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 from scipy.linalg import eigh
 
+from ganfit_nb.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.training.anny_heads import AnnyHeads
 
 FACE_CHANGES = ("cheek", "chin", "ear", "eye", "forehead", "head", "mouth", "nose", "neck-double")
@@ -84,6 +85,14 @@ def action_displacements(heads: AnnyHeads) -> dict[str, Float[Array, "V 3"]]:
     middle = {label: np.full(1, 0.5) for label in heads.model.phenotype_labels} | {"age": np.array([0.7])}
     neutral = heads.vertices(middle, {}, {})[0]
     return {label: heads.vertices(middle, {}, {label: np.ones(1)})[0] - neutral for label in labels}
+
+
+def action_coefficients(
+    displacements: dict[str, Float[Array, "V 3"]], modes: Modes, expand: Callable[[Array], Array]
+) -> Float[Array, "A K"]:
+    """Coefficients of the modes that come nearest to each of FACIAL_ACTIONS, in their order; modes are orthogonal."""
+    fine = np.stack([expand(displacements[name]) for name in FACIAL_ACTIONS])
+    return np.einsum("avc,kvc->ak", fine, modes.basis) / (modes.basis**2).sum((1, 2))
 
 
 def random_expressions(
