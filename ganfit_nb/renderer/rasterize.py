@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -10,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ganfit_nb.renderer import rasterizer_torch
+from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
 from ganfit_nb.renderer.fragments import Fragments
 
 try:
@@ -21,6 +24,18 @@ try:
     _COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # interpreted, the kernels take minutes
 except ImportError:  # numba follows new Python versions with some delay
     _COMPILED = False
+_FORWARD = ContextVar("_FORWARD", default=False)
+
+
+@contextmanager
+def forward_mode() -> Iterator[None]:
+    """Inside it this thread renders in plain torch, slower, but differentiable forward: compiled kernels only know
+    reverse mode."""
+    token = _FORWARD.set(True)
+    try:
+        yield
+    finally:
+        _FORWARD.reset(token)
 
 
 def backend(device: torch.device) -> ModuleType:
@@ -28,6 +43,8 @@ def backend(device: torch.device) -> ModuleType:
 
     On the CPU the compiled one, on CUDA PyTorch3D's where it is installed; plain torch where these are missing.
     """
+    if _FORWARD.get():
+        return rasterizer_forward
     if device.type == "cpu" and _COMPILED:
         return rasterizer_numba
     return _on_cuda() if device.type == "cuda" else rasterizer_torch
