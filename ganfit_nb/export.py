@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,11 +99,21 @@ def complete_directory(target: Path) -> Iterator[Path]:
     try:
         yield work
         work.chmod(0o755)
+        former = work.with_name(f"{work.name}.former")
         if target.is_dir():
-            shutil.rmtree(target)
+            target.replace(former)  # a rename is at once; removing takes time, in which a process may be killed
         work.replace(target)
+        shutil.rmtree(former, ignore_errors=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Removes what killed processes left beside `target` of their work on it."""
+    leftover = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.former)?")
+    for folder in target.parent.glob(".*"):
+        if leftover.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def contact_sheet(panels: list[Float[Tensor, "H W 3"]]) -> Image.Image:
@@ -113,3 +124,8 @@ def contact_sheet(panels: list[Float[Tensor, "H W 3"]]) -> Image.Image:
 def as_lists(parameters: FaceParameters) -> dict[str, list[float]]:
     """The parameters as JSON numbers."""
     return {name: np.asarray(value.detach().cpu(), dtype=float).round(6).tolist() for name, value in parameters.items()}
+
+
+def from_lists(record: Mapping[str, list[float]]) -> FaceParameters:
+    """What `as_lists` gave."""
+    return FaceParameters(**{name: torch.tensor(values) for name, values in record.items()})

@@ -70,7 +70,7 @@ class Result:
             "seconds": self.final.seconds,
             "peak_memory_mb": peak_memory_mb(),
             "steps": self.final.index if self.final.stage == "joint" else 0,
-            "device": str(self.final.parameters.identity.device),
+            "device": self.config.device,
             "seed": self.config.seed,
             "parts": dict(self.parts),
             "notes": list(self.photo.notes),
@@ -92,11 +92,15 @@ class Result:
             f"Look at {directory / 'overlay.png'}; open {directory / 'mesh.obj'} or mesh.glb in Blender."
         )
 
-    def write(self, directory: Path) -> None:
-        """mesh.obj, mesh.mtl, texture.png, neutral.obj, mesh.glb, overlay.png and fit.json: all of them, or nothing."""
+    def write(self, directory: Path, brief: bool = False) -> None:
+        """mesh.obj, mesh.mtl, texture.png, neutral.obj, mesh.glb, overlay.png and fit.json: all of them, or nothing.
+
+        `brief` leaves everything but fit.json out.
+        """
         with complete_directory(directory) as work, torch.no_grad():
-            write_meshes(work, self.model, self.final.parameters)
-            overlay(self.photo, self.model, self.final).save(work / "overlay.png")
+            if not brief:
+                write_meshes(work, self.model, self.final.parameters)
+                overlay(self.photo, self.model, self.final).save(work / "overlay.png")
             write_json(work / "fit.json", self.record())
 
 

@@ -127,7 +127,7 @@ def test_an_output_that_cannot_be_written_is_told_before_fitting(tmp_path, capsy
 
 
 def test_two_photos_with_one_name_are_refused(tmp_path, capsys):
-    assert main(["fit", str(PORTRAIT), "other/astronaut.jpg", "--out", str(tmp_path)]) == 1
+    assert main(["fit", str(PORTRAIT), "other/astronaut.png", "--out", str(tmp_path)]) == 1
     assert "astronaut" in capsys.readouterr().err
 
 
@@ -142,9 +142,9 @@ def test_options_that_cannot_work_are_one_sentence(tmp_path, capsys, arguments):
 
 
 def test_an_interrupt_keeps_what_was_fitted(tmp_path, monkeypatch, capsys):
-    import ganfit_nb.fitting
+    import ganfit_nb.recipe
 
-    real = ganfit_nb.fitting.fit
+    real = ganfit_nb.recipe.fit
 
     def interrupted(*args, **kwargs):
         for step in real(*args, **kwargs):
@@ -152,7 +152,7 @@ def test_an_interrupt_keeps_what_was_fitted(tmp_path, monkeypatch, capsys):
             if step.stage == "joint" and step.index == 1:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(ganfit_nb.fitting, "fit", interrupted)
+    monkeypatch.setattr(ganfit_nb.recipe, "fit", interrupted)
     assert main(["fit", "--out", str(tmp_path), "--steps", "50"]) == 130
     record = json.loads((tmp_path / "astronaut" / "fit.json").read_text())
     assert record["interrupted"] is True

@@ -41,6 +41,7 @@ def examine() -> Iterator[Finding]:
     yield _compiled()
     yield _cuda()
     yield _packages("notebooks", ("jupyterlab", "ipywidgets", "pythreejs", "matplotlib"), "lab")
+    yield _packages("batches on a cluster (--scheduler)", ("dask", "distributed"), "cluster")
     yield _packages("models from files (--model)", ("scipy", "h5py"), "models")
     yield _weights("landmarks by FAN (--landmarks fan)", "face_alignment", "fan")
     yield _dlib()

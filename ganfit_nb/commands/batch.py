@@ -1,0 +1,53 @@
+"""What the commands that fit many photos share: options, progress, and the report at the end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ganfit_nb.export import writable_directory
+
+if TYPE_CHECKING:
+    from ganfit_nb.batch import Outcome, Task
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Where the work is done."""
+    command.add_argument("--jobs", type=int, metavar="N", help="photos at a time (default: as cores and memory allow)")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster, e.g. tcp://host:8786")
+
+
+def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[Outcome]:
+    """Fits what is not yet fitted behind a bar of photos and time left; failures are told as they come.
+
+    Everything goes into out/batch.csv, too.
+    """
+    from ganfit_nb.batch import fit_all, written
+    from ganfit_nb.workers import workers
+
+    outcomes, table = [], writable_directory(out) / "batch.csv"
+    with (
+        workers(options.jobs, options.scheduler),
+        tqdm(total=len(tasks), unit="photo", smoothing=0.0) as bar,
+        closing(fit_all(tasks)) as fits,
+    ):
+        for outcome in written(fits, table):
+            outcomes.append(outcome)
+            if outcome.status == "failed":
+                bar.write(f"{outcome.name}: {outcome.reason}", file=sys.stderr)
+            bar.set_postfix_str(f"{failures(outcomes)} failed", refresh=False)
+            if outcome.earlier:
+                bar.initial += 1  # so that it plays no part in the time left
+            bar.update()
+    return outcomes
+
+
+def failures(outcomes: Sequence[Outcome]) -> int:
+    """How many failed."""
+    return sum(outcome.status == "failed" for outcome in outcomes)

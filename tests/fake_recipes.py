@@ -1,0 +1,76 @@
+"""Recipes whose fits take no time, for tests of the machinery around them; workers import this file, too."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganfit_nb.batch import Task
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.export import complete_directory
+from ganfit_nb.recipe import Recipe
+
+PAUSE = 0.2  # s a fit
+
+
+@dataclass
+class FakeResult:
+    photo: Path
+
+    def write(self, directory, brief=False):
+        with complete_directory(directory) as work:
+            figures = {"identity_distance": 0.5, "landmark_error": 0.02, "seconds": PAUSE}
+            record = {"interrupted": False, "process": os.getpid(), **figures}
+            (work / "fit.json").write_text(json.dumps(record))
+
+
+@dataclass(frozen=True)
+class FakeRecipe(Recipe):
+    """A photo is its file's text: "good", "bad" (GanfitError), "odd" (a library's error), "deadly" (kills the process).
+
+    Every fit begun leaves a line in begun.txt beside the results' folder.
+    """
+
+    def load(self):
+        pass
+
+    def photo(self, path):
+        with (path.parent.parent / "begun.txt").open("a") as file:
+            file.write(f"{path.stem}\n")
+        match path.read_text():
+            case "bad":
+                raise GanfitError(f"{path.name} is bad.")
+            case "odd":
+                raise ZeroDivisionError("division by zero")
+            case "deadly":
+                os._exit(9)
+        return path
+
+    def steps(self, photo):
+        time.sleep(PAUSE)
+        yield photo
+
+    def result(self, photo, steps, interrupted=False):
+        return FakeResult(photo)
+
+    def differs_from(self, record):
+        return ""
+
+
+def fake_tasks(folder: Path, contents: dict[str, str]) -> list[Task]:
+    """Photos with these contents by name, to be fitted to folder/out."""
+    photos = folder / "photos"
+    photos.mkdir(exist_ok=True)
+    for name, content in contents.items():
+        if not (photos / f"{name}.jpg").exists():
+            (photos / f"{name}.jpg").write_text(content)
+    return [Task(name, photos / f"{name}.jpg", folder / "out", FakeRecipe()) for name in contents]
+
+
+def times_begun(folder: Path) -> dict[str, int]:
+    """How often a fit of each photo was begun."""
+    lines = (folder / "begun.txt").read_text().split()
+    return {name: lines.count(name) for name in lines}
