@@ -11,7 +11,7 @@ the logarithm of a posterior with Gaussian priors; ρ is Huber's, so that a hidd
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,30 +44,64 @@ class AlignState:
 
 
 def align_update(
-    photo: Photo,
+    photos: Sequence[Photo],
     model: FaceModel,
-    parameters: FaceParameters,
+    parameters: Sequence[FaceParameters],
     state: AlignState,
     free: Collection[str] = ALIGNED,
-) -> tuple[FaceParameters, AlignState]:
-    """One damped Gauss-Newton update of p_s, p_e and p_c. Raises the damping until the energy falls.
+) -> tuple[list[FaceParameters], AlignState]:
+    """One damped Gauss-Newton update of p_s, which all photos of a person share, and of every photo's p_e and p_c.
+    Raises the damping until the energy falls.
 
     A group that is not among the `free` ones keeps its value.
     """
-    pairs = landmark_pairs(photo, model.morphable, model.vertices(parameters), parameters.camera)
-    energy, slope, residual = _linearise(pairs, model, parameters)
-    moves = torch.cat([torch.full((count,), float(name in free)) for name, count in _columns(parameters)])
-    slope = slope * moves  # a frozen coefficient has no slope, and 1 on the diagonal: its part of the step is 0
-    normal, descent = slope.T @ slope + torch.diag(1 - moves), slope.T @ residual
-    damping = state.damping
+    views = [
+        landmark_pairs(photo, model.morphable, model.vertices(p), p.camera)
+        for photo, p in zip(photos, parameters, strict=True)
+    ]
+    normal, descent = _normal_equations(views, model, parameters, free)
+    energy, damping = _energy_of_set(views, model, parameters), state.damping
     while damping < LAST_DAMPING:
         step = torch.linalg.solve(normal + damping * torch.diag(normal.diagonal()), descent)
-        candidate = _moved(parameters, -step)
-        lower = _energy(pairs, model, candidate)
+        candidate = _moved_set(parameters, -step)
+        lower = _energy_of_set(views, model, candidate)
         if lower < energy:
             return candidate, AlignState(damping / 5, converged=bool(energy - lower < CONVERGED * energy))
         damping *= 5
-    return parameters, AlignState(damping, converged=True)
+    return list(parameters), AlignState(damping, converged=True)
+
+
+def _energy_of_set(views: Sequence[LandmarkPairs], model: FaceModel, parameters: Sequence[FaceParameters]) -> Tensor:
+    """Σ over the photos; the prior of the p_s that they share counts once."""
+    share = 1 / len(views)
+    return torch.stack([_energy(pairs, model, p, share) for pairs, p in zip(views, parameters, strict=True)]).sum()
+
+
+def _normal_equations(
+    views: Sequence[LandmarkPairs],
+    model: FaceModel,
+    parameters: Sequence[FaceParameters],
+    free: Collection[str],
+) -> tuple[Tensor, Tensor]:
+    """JᵀJ and Jᵀr, unknowns ordered p_s, then p_e and p_c of each photo."""
+    moves = torch.cat([torch.full((count,), float(name in free)) for name, count in _columns(parameters[0])])
+    shared = parameters[0].identity.numel()
+    own = parameters[0].expression.numel() + 7
+    normal = torch.zeros(shared + own * len(views), shared + own * len(views))
+    descent = torch.zeros(len(normal))
+    for k, (pairs, p) in enumerate(zip(views, parameters, strict=True)):
+        slope, residual = _linearise(pairs, model, p, 1 / len(views))
+        slope = slope * moves  # a frozen coefficient has no slope, and 1 on the diagonal: its part of the step is 0
+        unknowns = torch.cat([torch.arange(shared), torch.arange(own) + shared + own * k])
+        normal[unknowns[:, None], unknowns] += slope.T @ slope + torch.diag(1 - moves)
+        descent[unknowns] += slope.T @ residual
+    return normal, descent
+
+
+def _moved_set(parameters: Sequence[FaceParameters], step: Tensor) -> list[FaceParameters]:
+    shared = parameters[0].identity.numel()
+    own = step[shared:].view(len(parameters), -1)
+    return [_moved(p, torch.cat([step[:shared], part])) for p, part in zip(parameters, own, strict=True)]
 
 
 def _residual(pairs: LandmarkPairs, positions: Tensor, parameters: FaceParameters) -> Tensor:
@@ -81,15 +115,21 @@ def _camera_prior(camera: Tensor) -> Tensor:
     return torch.cat([((distance.log() - LOG_DISTANCE_MEAN) / LOG_DISTANCE_SD)[None], target / TARGET_SD])
 
 
-def _energy(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> Tensor:
+def _priors(parameters: FaceParameters, share: float) -> Tensor:
+    """Standardised deviations: a `share` of p_s's, p_e, and the camera's own."""
+    return torch.cat([share**0.5 * parameters.identity, parameters.expression, _camera_prior(parameters.camera)])
+
+
+def _energy(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters, share: float) -> Tensor:
     distance = _residual(pairs, pairs.surface.on(model.vertices(parameters)), parameters).norm(dim=1)
     huber = torch.where(distance < HUBER, distance.square(), HUBER * (2 * distance - HUBER))
-    priors = torch.cat([parameters.identity, parameters.expression, _camera_prior(parameters.camera)])
-    return (pairs.weight * huber).sum() + priors.square().sum()
+    return (pairs.weight * huber).sum() + _priors(parameters, share).square().sum()
 
 
-def _linearise(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> tuple[Tensor, Tensor, Tensor]:
-    """Energy, and Jacobian and residual of its reweighted least squares, columns ordered p_s, p_e, p_c."""
+def _linearise(
+    pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters, share: float
+) -> tuple[Tensor, Tensor]:
+    """Jacobian and residual of the energy's reweighted least squares, columns ordered p_s, p_e, p_c."""
     positions = pairs.surface.on(model.vertices(parameters))
     bases = (model.morphable.identity_basis, model.morphable.expression_basis)
     moves = torch.cat([pairs.surface.on(basis) for basis in bases])  # (K, L, 3)
@@ -106,10 +146,10 @@ def _linearise(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameter
     k = moves.shape[0]
     prior_rows = torch.zeros(k + 4, k + 7)
     prior_rows[:k, :k] = torch.eye(k)
+    prior_rows[: parameters.identity.numel()] *= share**0.5
     prior_rows[k:, k:] = jacobian(_camera_prior, camera)
     rows = torch.cat([(root[..., None] * torch.cat([by_shape, by_camera], dim=2)).flatten(0, 1), prior_rows])
-    priors = torch.cat([parameters.identity, parameters.expression, _camera_prior(camera)])
-    return _energy(pairs, model, parameters), rows, torch.cat([(root * residual).flatten(), priors])
+    return rows, torch.cat([(root * residual).flatten(), _priors(parameters, share)])
 
 
 def _moved(parameters: FaceParameters, step: Tensor) -> FaceParameters:

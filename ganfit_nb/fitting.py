@@ -122,13 +122,14 @@ def align(
     for index in range(first, ALIGN_STEPS + 1):
         if not start or index > first:
             terms = weights.only("landmark", "shape_prior")
-            evaluation, gradient = _evaluate(objective, parameters, terms, index)
+            evaluation, gradient = evaluate_with_gradient(objective, parameters, terms, index)
             seconds += perf_counter() - clock
-            yield _step("align", index, parameters, evaluation, gradient, seconds, state, config)
+            yield fit_step("align", index, parameters, evaluation, gradient, seconds, state, config)
             clock = perf_counter()
         if state.converged:
             break
-        parameters, state = align_update(objective.photo, objective.model, parameters, state, free.names())
+        photos, model = [objective.photo], objective.model
+        (parameters,), state = align_update(photos, model, [parameters], state, free.names())
 
 
 def joint(
@@ -147,10 +148,10 @@ def joint(
         state, first, start = AdamState.zero(parameters), 0, None
     rates = learning_rates(parameters)
     for index in range(first, config.steps + 1):
-        evaluation, gradient = _evaluate(objective, parameters, weights, index)
+        evaluation, gradient = evaluate_with_gradient(objective, parameters, weights, index)
         if not start or index > first:
             seconds += perf_counter() - clock
-            yield _step("joint", index, parameters, evaluation, gradient, seconds, state, config)
+            yield fit_step("joint", index, parameters, evaluation, gradient, seconds, state, config)
             clock = perf_counter()
         parameters, state = adam_update(parameters, gradient, rates, state, free.names())
 
@@ -169,7 +170,7 @@ def learning_rates(parameters: FaceParameters) -> FaceParameters:
     )
 
 
-def _evaluate(
+def evaluate_with_gradient(
     objective: Objective, parameters: FaceParameters, weights: LossWeights, index: int
 ) -> tuple[Evaluation, FaceParameters]:
     """The objective and its gradient with respect to every group; zero where a group plays no part."""
@@ -184,7 +185,7 @@ def _evaluate(
     )
 
 
-def _step(
+def fit_step(
     stage: str,
     index: int,
     parameters: FaceParameters,
@@ -194,6 +195,7 @@ def _step(
     state: AdamState | AlignState,
     config: FitConfig,
 ) -> FitStep:
+    """The detached record of one turn."""
     image = None
     if evaluation.rendering is not None and config.image_every and index % config.image_every == 0:
         image = evaluation.rendering.image.detach().cpu().clone()

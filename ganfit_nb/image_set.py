@@ -1,0 +1,175 @@
+"""Fitting several photos of one person (Sec. 3.4, Eq. 13): one shape and texture, the rest per photo.
+
+    for step in fit_set([Photo.open(path) for path in paths], FaceModel.default(), FitConfig(steps=200)):
+        print(step.stage, step.index, step.total)
+
+Every photo descends by itself, and after every iteration p_s and p_t are averaged over the photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+
+from ganfit_nb.adam import AdamState, adam_update
+from ganfit_nb.alignment import AlignState, align_update
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.face_model import FaceModel
+from ganfit_nb.first_light import first_light
+from ganfit_nb.fitting import ALIGN_STEPS, FitConfig, FitStep, evaluate_with_gradient, fit_step, learning_rates
+from ganfit_nb.free_groups import FreeGroups
+from ganfit_nb.identity import IdentityNetwork
+from ganfit_nb.losses import LossWeights
+from ganfit_nb.objective import Objective
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photo import Photo
+
+
+@dataclass(frozen=True)
+class SetStep:
+    """One turn over an image set: a FitStep a photo, all with the same p_s and p_t."""
+
+    steps: tuple[FitStep, ...]
+
+    @property
+    def stage(self) -> str:
+        """The stage all photos are in."""
+        return self.steps[0].stage
+
+    @property
+    def index(self) -> int:
+        """The turn of the stage."""
+        return self.steps[0].index
+
+    @property
+    def state(self) -> AdamState | AlignState:
+        """What the alignment needs to go on, which the photos share; in the joint stage, the first photo's."""
+        return self.steps[0].optimizer
+
+    @property
+    def seconds(self) -> float:
+        """Computing time since the fit began."""
+        return self.steps[0].seconds
+
+    @property
+    def total(self) -> float:
+        """Σ λ L (Eq. 12), the mean over the photos."""
+        return sum(step.total for step in self.steps) / len(self.steps)
+
+    def shared(self, model: FaceModel) -> FaceParameters:
+        """The person: the shared shape and texture, without expression, from the front in frontal light."""
+        one = self.steps[0].parameters
+        return model.mean_parameters().replace(identity=one.identity, texture=one.texture)
+
+
+def fit_set(
+    photos: Sequence[Photo],
+    model: FaceModel,
+    config: FitConfig | None = None,
+    weights: LossWeights | None = None,
+    *,
+    free: FreeGroups | None = None,
+    network: IdentityNetwork | None = None,
+    start: SetStep | None = None,
+) -> Iterator[SetStep]:
+    """Fits `model` to all photos of one person; of one photo alone it is `fit`.
+
+    `weights`, `free`, `network` and `start` are those of `fit`: the first two are read at every step, and any step is
+    a place to go on or branch off from, on the CPU bit-equal. GanfitError without photos, or when `start` has
+    another number of them.
+    """
+    config, weights, free = config or FitConfig(), weights or LossWeights(), free or FreeGroups()
+    network = network or IdentityNetwork.default()
+    if not photos or (start and len(start.steps) != len(photos)):
+        raise GanfitError("Fit a set of at least one photo, and go on with as many as it was begun with.")
+    seen = model.seen_at(config.size)
+    objectives = [  # every photo has second views of its own
+        Objective(photo.at(config.size), seen, network, config.seed * len(photos) + k) for k, photo in enumerate(photos)
+    ]
+    step = start
+    if step is None or step.stage == "align":
+        for step in _align(objectives, config, weights, free, start=start):
+            yield step
+    if config.device != "cpu":
+        objectives = [objective.to(config.device) for objective in objectives]
+    yield from _joint(objectives, config, weights, free, start=step)
+
+
+def averaged(parameters: Sequence[FaceParameters], free: FreeGroups) -> list[FaceParameters]:
+    """The records with p_s and p_t replaced by their means (Eq. 13, which leaves out the 1/n of its averages)."""
+    shared = [name for name in ("identity", "texture") if getattr(free, name)]  # frozen ones are equal, to the bit
+    means = {name: torch.stack([getattr(p, name) for p in parameters]).mean(0) for name in shared}
+    return [p.replace(**means) for p in parameters]
+
+
+def _align(
+    objectives: Sequence[Objective],
+    config: FitConfig,
+    weights: LossWeights,
+    free: FreeGroups,
+    *,
+    start: SetStep | None,
+) -> Iterator[SetStep]:
+    """The alignment stage for all photos at once: one p_s, every photo's own expression and camera."""
+    seconds, clock = start.seconds if start else 0.0, perf_counter()
+    model, photos = objectives[0].model, [objective.photo for objective in objectives]
+    parameters = [step.parameters for step in start.steps] if start else [model.mean_parameters() for _ in photos]
+    state = start.state if start and isinstance(start.state, AlignState) else AlignState()
+    first = start.index if start else 0
+    for index in range(first, ALIGN_STEPS + 1):
+        if not start or index > first:
+            terms = weights.only("landmark", "shape_prior")
+            found = [evaluate_with_gradient(o, p, terms, index) for o, p in zip(objectives, parameters, strict=True)]
+            seconds += perf_counter() - clock
+            yield SetStep(
+                tuple(
+                    fit_step("align", index, p, evaluation, gradient, seconds, state, config)
+                    for p, (evaluation, gradient) in zip(parameters, found, strict=True)
+                )
+            )
+            clock = perf_counter()
+        if state.converged:
+            break
+        parameters, state = align_update(photos, model, parameters, state, free.names())
+
+
+def _joint(
+    objectives: Sequence[Objective],
+    config: FitConfig,
+    weights: LossWeights,
+    free: FreeGroups,
+    *,
+    start: SetStep | None,
+) -> Iterator[SetStep]:
+    """The joint stage: each photo's parameters descend Eq. 12 by Adam, then p_s and p_t are averaged."""
+    assert start, "the alignment yields at least its start"
+    seconds, clock = start.seconds, perf_counter()
+    device = objectives[0].photo.image.device
+    parameters = [step.parameters.to(device) for step in start.steps]
+    resumed = start.stage == "joint"
+    if resumed:
+        states = [step.optimizer.to(device) for step in start.steps if isinstance(step.optimizer, AdamState)]
+    else:
+        if free.light:
+            lights = [first_light(o.photo, o.model, p) for o, p in zip(objectives, parameters, strict=True)]
+            parameters = [p.replace(light=light) for p, light in zip(parameters, lights, strict=True)]
+        states = [AdamState.zero(p) for p in parameters]
+    first, rates = start.index if resumed else 0, learning_rates(parameters[0])
+    for index in range(first, config.steps + 1):
+        found = [evaluate_with_gradient(o, p, weights, index) for o, p in zip(objectives, parameters, strict=True)]
+        if not resumed or index > first:
+            seconds += perf_counter() - clock
+            yield SetStep(
+                tuple(
+                    fit_step("joint", index, p, evaluation, gradient, seconds, state, config)
+                    for p, (evaluation, gradient), state in zip(parameters, found, states, strict=True)
+                )
+            )
+            clock = perf_counter()
+        turns = zip(parameters, found, states, strict=True)
+        updates = [adam_update(p, gradient, rates, state, free.names()) for p, (_, gradient), state in turns]
+        parameters = averaged([p for p, _ in updates], free)
+        states = [state for _, state in updates]
