@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ganfit_nb.commands import assets, doctor, fit, make, models, train
+from ganfit_nb.commands import assets, doctor, evaluate, fit, make, models, train
 from ganfit_nb.errors import GanfitError
 
 
@@ -29,6 +29,6 @@ def parser() -> argparse.ArgumentParser:
         prog="ganfit", description="Fits a textured 3D face to a photograph (GANFIT, CVPR 2019)."
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (fit, models, assets, doctor, make, train):
+    for command in (fit, evaluate, make, models, assets, doctor, train):
         command.add_parser(commands)
     return top

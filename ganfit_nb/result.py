@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from ganfit_nb.export import as_lists, complete_directory, contact_sheet, write_json, write_meshes
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork, aligned_crop
 from ganfit_nb.photo import Photo
+from ganfit_nb.renderer import Rendering
 
 OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
 PACKAGES = ("ganfit_nb", "torch", "numpy", "numba")
@@ -111,19 +114,30 @@ def overlay(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
     Over the photo, and in the difference, lies the face alone: hair, ears and neck are no part of what was compared.
     """
     rendering = model.render(step.parameters, photo.size)
-    region = rendering.interpolate(model.morphable.pixel_region[:, None])
+    region = face_region(model, rendering)
     texture = model.texture(step.parameters.texture).permute(2, 0, 1)[None]
     texture = torch.nn.functional.interpolate(texture, (photo.size, photo.size), mode="area")[0].permute(1, 2, 0)
     return contact_sheet(
         [
             photo.image,
-            region * rendering.image + (1 - region) * photo.image,
+            over_photo(photo, model, rendering),
             rendering.shaded_geometry,
             texture,
             rendering.unlit,
             region * (rendering.image - photo.image).abs(),
         ]
     )
+
+
+def face_region(model: FaceModel, rendering: Rendering) -> Float[Tensor, "H W 1"]:
+    """How much each pixel belongs to the face that is compared."""
+    return rendering.interpolate(model.morphable.pixel_region[:, None])
+
+
+def over_photo(photo: Photo, model: FaceModel, rendering: Rendering) -> Float[Tensor, "H W 3"]:
+    """The rendered face in the place of the photo's."""
+    region = face_region(model, rendering)
+    return region * rendering.image + (1 - region) * photo.image
 
 
 def peak_memory_mb() -> float:

@@ -1,11 +1,16 @@
+import csv
 from dataclasses import asdict
 
 import pytest
 import torch
+from PIL import Image
 
 from ganfit_nb import FaceModel, FitConfig, LossWeights, Photo
 from ganfit_nb.assets import asset_path
+from ganfit_nb.cli import main
+from ganfit_nb.evaluation import ablation_report
 from ganfit_nb.evaluation.ablation import VARIANTS, side_by_side
+from ganfit_nb.recipe import Recipe
 from ganfit_nb.texture import PcaTexture
 
 
@@ -39,3 +44,29 @@ def test_the_pca_variant_keeps_the_shape_model():
     assert isinstance(variant.texture, PcaTexture)
     assert variant.morphable is full.morphable
     assert VARIANTS["no-id"].model(full) is full
+
+
+def test_a_batch_fits_a_variant_as_it_fits_itself():
+    for variant in VARIANTS.values():
+        recipe = variant.recipe(Recipe())
+        assert recipe.weights() == variant.weights()
+        assert isinstance(recipe.face_model().texture, type(variant.model(FaceModel.default()).texture))
+
+
+def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
+    for name in set(VARIANTS) - {"full", "no-pixel"}:
+        monkeypatch.delitem(VARIANTS, name)
+    monkeypatch.setattr(ablation_report, "UNSEEN_VIEWS", range(1_000_000, 1_000_002))
+    portrait = str(asset_path("astronaut.png"))
+    command = ["evaluate", "ablation", portrait, "--known-face", "3", "--out", str(tmp_path), "--steps", "2"]
+    assert main([*command, "--jobs", "1"]) == 0
+    with (tmp_path / "ablation.csv").open(newline="") as file:
+        rows = {(row["photo"], row["variant"]): row for row in csv.DictReader(file)}
+    assert list(rows) == [(photo, key) for photo in ("astronaut", "known-3") for key in VARIANTS]
+    assert float(rows["astronaut", "no-pixel"]["pixel"]) > float(rows["astronaut", "full"]["pixel"])
+    assert all(0.5 < float(row["shape_error"]) < 5 for (photo, _), row in rows.items() if photo == "known-3")
+    assert all(row["shape_error"] == "" for (photo, _), row in rows.items() if photo == "astronaut")
+    told = capsys.readouterr().out.splitlines()
+    assert [line[:11].strip() for line in told[1:3]] == ["full", "−L_pix"]
+    with Image.open(tmp_path / "ablation.png") as sheet:
+        assert sheet.width > sheet.height / 3

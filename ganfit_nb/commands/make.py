@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ganfit_nb.errors import GanfitError
+
 
 def add_parser(commands: Any) -> None:
     """Adds the command to `ganfit`'s subparsers."""
@@ -21,6 +23,18 @@ def add_parser(commands: Any) -> None:
     micc.add_argument("--seed", type=int, default=0, help="who they are (default %(default)s)")
     micc.add_argument("--skins", type=Path, metavar="DIR", help="folder of MakeHuman skins; else procedural skin")
     micc.set_defaults(run=run_micc)
+    lfw = targets.add_parser(
+        "lfw-standin",
+        help="a stand-in for Labeled Faces in the Wild, in its layout",
+        description="Writes DIR/Person_000/Person_000_0001.jpg … and DIR/pairs.txt. Needs the build extra.",
+    )
+    lfw.add_argument("directory", type=Path, metavar="DIR", help="a new or empty folder")
+    lfw.add_argument("--people", type=int, default=20, help="how many people (default %(default)s)")
+    lfw.add_argument("--pictures", type=int, default=3, help="of each of them (default %(default)s)")
+    lfw.add_argument("--folds", type=int, default=10, help="that the people are divided into (default %(default)s)")
+    lfw.add_argument("--seed", type=int, default=0, help="who they are (default %(default)s)")
+    lfw.add_argument("--skins", type=Path, metavar="DIR", help="folder of MakeHuman skins; else procedural skin")
+    lfw.set_defaults(run=run_lfw)
 
 
 def run_micc(options: argparse.Namespace) -> int:
@@ -30,4 +44,18 @@ def run_micc(options: argparse.Namespace) -> int:
 
     write_standin(writable_directory(options.directory), options.subjects, options.seed, options.skins)
     print(f"{options.directory}: {options.subjects} subjects. Evaluate: ganfit evaluate micc {options.directory}")
+    return 0
+
+
+def run_lfw(options: argparse.Namespace) -> int:
+    """Makes the stand-in for LFW."""
+    from ganfit_nb.evaluation.lfw_standin import write_lfw_standin
+
+    try:
+        from ganfit_nb.evaluation.lfw_photographer import Photographer
+    except ImportError as error:
+        raise GanfitError('The stand-in needs the build extra: pip install "ganfit_nb[build]"') from error
+    photographer = Photographer(options.skins, options.seed)
+    write_lfw_standin(options.directory, options.people, options.pictures, options.folds, photographer)
+    print(f"{options.directory}: {options.people} people. Evaluate: ganfit evaluate lfw {options.directory} --out DIR")
     return 0

@@ -18,6 +18,7 @@ from ganfit_nb.fitting import FitConfig, FitStep, fit
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.photo import Photo
+from ganfit_nb.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Variant:
     def model(self, full: FaceModel) -> FaceModel:
         """The full model, or one with another texture and the same shape."""
         return replace(full, texture=shipped_texture(self.texture)) if self.texture else full
+
+    def recipe(self, full: Recipe) -> Recipe:
+        """The same for a batch."""
+        return replace(full, without=self.without, texture=self.texture or full.texture)
 
     def fit(
         self, photo: Photo, model: FaceModel, config: FitConfig | None = None, network: IdentityNetwork | None = None

@@ -18,13 +18,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
+from ganfit_nb.evaluation.stand_in import MARK
 from ganfit_nb.evaluation.standin_camera import Shot, photograph
 from ganfit_nb.evaluation.standin_heads import StandinHeads, Subject
 from ganfit_nb.evaluation.standin_scanner import scan
 from ganfit_nb.evaluation.surface import Surface
 from ganfit_nb.export import complete_directory
 
-MARK = "STAND-IN.txt"  # its presence labels every result
 FRAMES = 8  # of each video
 WIDTH, HEIGHT = 512, 384
 SCANS = {"frontal1": (-90.0, 90.0), "frontal2": (-90.0, 90.0), "sidel": (-20.0, 100.0), "sider": (-100.0, 20.0)}

@@ -1,0 +1,86 @@
+"""`ganfit evaluate ablation …`: what every loss and the texture GAN contribute (Sec. 4.4, Fig. 5)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from ganfit_nb.assets import asset_path
+from ganfit_nb.commands import batch
+from ganfit_nb.commands.fit import EXAMPLE, add_recipe_arguments, recipe_of
+from ganfit_nb.photo_files import named_photos
+
+if TYPE_CHECKING:
+    from ganfit_nb.batch import Task
+    from ganfit_nb.recipe import Recipe
+
+DESCRIPTION = """Fits every photo with each variant of Fig. 5 from the same start with the same seed, and writes
+DIR/ablation.png, the pictures, and DIR/ablation.csv, the figures. A known face is a person of our own making, whose
+true shape is known, so that the error of the shape can be told, too."""
+
+
+def add_parser(experiments: Any) -> None:
+    """Adds the experiment to the subparsers of `ganfit evaluate`."""
+    command = experiments.add_parser("ablation", help="leave-one-out ablation, Fig. 5", description=DESCRIPTION)
+    command.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="none: the bundled portrait")
+    command.add_argument("--known-face", type=int, nargs="+", default=[], metavar="N", help="fit known faces, too")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for fits and results")
+    add_recipe_arguments(command)
+    batch.add_arguments(command)
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fits what is not yet fitted, then draws the sheet and the table of all photos whose variants are complete."""
+    from ganfit_nb.batch import tasks_of
+    from ganfit_nb.evaluation.ablation import VARIANTS
+    from ganfit_nb.evaluation.plots import figure
+
+    figure(1.0, 1.0)  # without matplotlib there is no point in fitting
+    recipe = recipe_of(options)
+    known = {f"known-{number}": number for number in options.known_face}
+    photos = {**named_photos(options.photos), **known_photos(known, recipe, options.out / "known")}
+    photos = photos or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
+    fits = [
+        tasks_of({f"{name}/{key}": path for name, path in photos.items()}, options.out / "fits", brief=True, recipe=r)
+        for key, r in ((key, variant.recipe(recipe)) for key, variant in VARIANTS.items())
+    ]
+    outcomes = batch.run([task for tasks in fits for task in tasks], options, options.out / "fits")
+    failed = {outcome.name.rsplit("/", 1)[0] for outcome in outcomes if outcome.status == "failed"}
+    write([tasks for tasks in zip(*fits, strict=True) if tasks[0].name.rsplit("/", 1)[0] not in failed], known, options)
+    return 1 if failed else 0
+
+
+def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[str, Path]:
+    """Photographs of known faces, made where they are not yet there."""
+    from ganfit_nb.evaluation.known_people import KnownPeople
+    from ganfit_nb.export import to_pil, writable_directory
+
+    paths = {name: folder / f"{name}.png" for name in known}
+    people = KnownPeople(recipe.face_model().morphable) if known else None
+    for name, number in known.items():
+        if people and not paths[name].exists():
+            writable_directory(folder)
+            to_pil(people.photograph(people[number], number, 512)).save(paths[name])
+    return paths
+
+
+def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argparse.Namespace) -> None:
+    """The sheet, the table, and its means on stdout."""
+    from ganfit_nb.errors import GanfitError
+    from ganfit_nb.evaluation.ablation_report import examine, sheet, summary, write_table
+
+    if not variants:
+        raise GanfitError("No photo could be fitted; see the reasons above.")
+    photos = [tasks[0].recipe.photo(tasks[0].photo).at(256) for tasks in variants]
+    ablated = []
+    for photo, tasks in zip(tqdm(photos, desc="measuring", unit="photo"), variants, strict=True):
+        ablated.append([examine(task, photo, known.get(task.name.rsplit("/", 1)[0])) for task in tasks])
+    rows = [one.measures for row in ablated for one in row]
+    write_table(rows, options.out / "ablation.csv")
+    sheet(photos, ablated).savefig(options.out / "ablation.png", dpi=120)
+    print(summary(rows))
+    print(f"Look at {options.out / 'ablation.png'}; all figures are in {options.out / 'ablation.csv'}.")

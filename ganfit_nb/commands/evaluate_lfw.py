@@ -1,0 +1,105 @@
+"""`ganfit evaluate lfw …`: do renderings keep the identity of photos? (Appendix A, Fig. 6 and 7)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from ganfit_nb.commands import batch
+from ganfit_nb.commands.fit import add_recipe_arguments, recipe_of
+from ganfit_nb.errors import GanfitError
+
+if TYPE_CHECKING:
+    from ganfit_nb.batch import Task
+    from ganfit_nb.evaluation.judge import Embeddings
+    from ganfit_nb.evaluation.lfw import Pair
+    from ganfit_nb.evaluation.lfw_report import LfwReport, PairSimilarities
+
+DESCRIPTION = """Fits the photos of LFW that pairs.txt names and writes DIR/lfw.json, figure_6.png and figure_7.png.
+Similarities are those of the recogniser named by --judge. The paper fits with ArcFace and judges by VGG-Face; dlib
+judging a fit with dlib is not independent: use --identity arcface with --judge dlib, or the reverse, if you can."""
+
+
+def add_parser(experiments: Any) -> None:
+    """Adds the experiment to the subparsers of `ganfit evaluate`."""
+    command = experiments.add_parser("lfw", help="identity preservation, Fig. 6 and 7", description=DESCRIPTION)
+    command.add_argument("root", type=Path, metavar="ROOT", help="folder with Name/Name_0001.jpg and pairs.txt")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for fits and results")
+    command.add_argument("--pairs", type=Path, metavar="FILE", help="list of pairs (default: ROOT/pairs.txt)")
+    command.add_argument("--per-fold", type=int, metavar="N", help="only the first N pairs of either kind a fold")
+    command.add_argument("--judge", default="dlib", help="recogniser that judges, as for --identity (%(default)s)")
+    add_recipe_arguments(command)
+    batch.add_arguments(command)
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fits what is not yet fitted, judges what is not yet judged, reports."""
+    from ganfit_nb.batch import tasks_of
+    from ganfit_nb.evaluation.lfw import first_of_each_fold, picture_path, pictures_of, read_pairs
+    from ganfit_nb.evaluation.plots import figure
+
+    figure(1.0, 1.0)  # without matplotlib there is no point in fitting for a day
+    pairs = read_pairs(options.pairs or options.root / "pairs.txt")
+    if options.per_fold is not None:
+        pairs = first_of_each_fold(pairs, options.per_fold)
+    photos = {name: picture_path(options.root, name) for name in pictures_of(pairs)}
+    if not any(path.exists() for path in photos.values()):
+        raise GanfitError(f"{options.root} has none of the pictures that the list of pairs names (Name/Name_0001.jpg).")
+    tasks = tasks_of(photos, options.out / "fits", recipe_of(options), brief=True)
+    outcomes = batch.run(tasks, options, options.out / "fits")
+    fitted = {outcome.name for outcome in outcomes if outcome.status == "fitted"}
+    write(judged([task for task in tasks if task.name in fitted], options), pairs, options)
+    return 0
+
+
+def judged(tasks: list[Task], options: argparse.Namespace) -> dict[str, Embeddings]:
+    """The judge's embeddings of every fitted photo."""
+    from ganfit_nb.evaluation.judge import judgements
+    from ganfit_nb.workers import workers
+
+    store = options.out / f"judged-by-{Path(options.judge).stem}"
+    with workers(options.jobs, options.scheduler):
+        told = judgements(tasks, options.judge, store.absolute())
+        return dict(tqdm(told, desc="judging", total=len(tasks), unit="photo"))
+
+
+def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argparse.Namespace) -> None:
+    """lfw.json, both figures, and a summary on stdout."""
+    from ganfit_nb.evaluation.lfw_plots import figure_6, figure_7
+    from ganfit_nb.evaluation.lfw_report import report
+    from ganfit_nb.evaluation.stand_in import data_label
+    from ganfit_nb.export import write_json
+
+    found = report(embeddings, pairs, options.judge, data_label(options.root, "LFW"))
+    write_json(options.out / "lfw.json", found.record() | {"fitted_with": options.identity, "steps": options.steps})
+    figure_6(found).savefig(options.out / "figure_6.png", dpi=150)
+    figure_7(found).savefig(options.out / "figure_7.png", dpi=150)
+    print(summary(found, options))
+
+
+def summary(found: LfwReport, options: argparse.Namespace) -> str:
+    """The numbers in words."""
+    similarity = found.rendering_to_photo
+
+    def line(name: str, pairs: PairSimilarities) -> str:
+        told, mean = pairs.verification, pairs.similarity[pairs.same].mean()
+        other = pairs.similarity[~pairs.same].mean()
+        return (
+            f"pairs of {name:11s} same {mean:.3f}, different {other:.3f}, overlap {told.overlap:.3f}, "
+            f"accuracy {100 * told.accuracy:.1f} ± {100 * told.standard_error:.1f} %"
+        )
+
+    missing = f"; {found.missing} pairs left out, since a photo could not be fitted" if found.missing else ""
+    return "\n".join(
+        [
+            f"{found.data}, fitted with {options.identity}, judged by {found.judge}: cosine similarity",
+            f"rendering to photo   mean {similarity.mean():.3f}, standard deviation {similarity.std():.3f}, "
+            f"{len(similarity)} pictures",
+            line("renderings", found.renderings),
+            line("photos", found.photos) + missing,
+        ]
+    )

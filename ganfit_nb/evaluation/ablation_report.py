@@ -1,0 +1,165 @@
+"""What the variants of Fig. 5 have come to: a table of figures and a sheet of pictures."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray as Array
+
+from ganfit_nb.batch import Task, fit_record
+from ganfit_nb.evaluation.ablation import VARIANTS, Variant
+from ganfit_nb.evaluation.known_people import KnownPeople
+from ganfit_nb.evaluation.plots import figure
+from ganfit_nb.export import from_lists, to_pil
+from ganfit_nb.losses import LossWeights
+from ganfit_nb.objective import Objective
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photo import Photo
+from ganfit_nb.recipe import Recipe
+from ganfit_nb.result import over_photo
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+UNSEEN_VIEWS = range(1_000_000, 1_000_008)  # second views that no fit is long enough to have met
+CELL, CAPTION = 1.6, 0.8  # inches: a picture's side, and the height of the figures below it
+ROWS = ("over the photo", "geometry", "without light")
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One variant's figures, every one of them also where the variant went without the term.
+
+    identity_distance  Euclidean, of dlib's descriptors of photo and rendering
+    turned_identity    L̂_id, mean over views that no fit has met; 1 is two different people
+    content, pixel     L_con and L_pix
+    landmark_error     of the eye distance
+    shape_error        mm, up to a similarity, where the true shape is known
+    """
+
+    photo: str
+    variant: str
+    identity_distance: float
+    turned_identity: float
+    content: float
+    pixel: float
+    landmark_error: float
+    shape_error: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """A variant's measures and pictures, `ROWS` from top to bottom."""
+
+    measures: Measures
+    pictures: tuple[UInt8[Array, "H W 3"], ...]
+
+
+@torch.no_grad()
+def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
+    """Judges the finished fit photo/variant; `known` is the index of the person in KnownPeople, if it is one."""
+    name, variant = task.name.rsplit("/", 1)
+    record, model = fit_record(task), task.recipe.face_model()
+    parameters = from_lists(record["parameters"])
+    terms = _terms(task.recipe, photo, parameters)
+    rendering = model.render(parameters, photo.size)
+    pictures = (over_photo(photo, model, rendering), rendering.shaded_geometry, rendering.unlit)
+    measures = Measures(
+        photo=name,
+        variant=variant,
+        identity_distance=record["identity_distance"],
+        landmark_error=record["landmark_error"],
+        shape_error=None if known is None else KnownPeople(model.morphable).shape_error(known, parameters.identity),
+        seconds=record["seconds"],
+        **terms,
+    )
+    return Ablated(measures, tuple(np.asarray(to_pil(picture)) for picture in pictures))
+
+
+def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str, float]:
+    size = recipe.config.size
+    objective = Objective(photo.at(size), recipe.face_model().seen_at(size), recipe.network(), recipe.config.seed)
+    turned = LossWeights().only("second_identity")
+    views = [objective.evaluate(parameters, turned, index).terms["second_identity"] for index in UNSEEN_VIEWS]
+    seen = objective.evaluate(parameters, LossWeights().only("content", "pixel"), 0).terms
+    return {"turned_identity": float(torch.stack(views).mean())} | {name: float(term) for name, term in seen.items()}
+
+
+def write_table(rows: Sequence[Measures], path: Path) -> None:
+    """All figures as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Measures)])
+        table.writeheader()
+        table.writerows(asdict(row) for row in rows)
+
+
+def summary(rows: Sequence[Measures]) -> str:
+    """The means over all photos, as a table to print."""
+    columns = {
+        "identity_distance": "identity",
+        "turned_identity": "turned",
+        "content": "content",
+        "pixel": "pixel",
+        "landmark_error": "landmarks",
+        "shape_error": "shape mm",
+        "seconds": "seconds",
+    }
+    lines = [f"{'mean over photos':22s}" + "".join(f"{title:>11s}" for title in columns.values())]
+    for key, variant in VARIANTS.items():
+        own = [asdict(row) for row in rows if row.variant == key]
+        cells = [[row[name] for row in own if row[name] is not None] for name in columns]
+        means = [f"{np.mean(cell):11.4f}" if cell else f"{'-':>11s}" for cell in cells]
+        lines.append(f"{variant.label:22s}" + "".join(means))
+    return "\n".join(lines)
+
+
+def sheet(photos: Sequence[Photo], ablated: Sequence[Sequence[Ablated]]) -> Figure:
+    """Every photo and its variants, three rows a photo, with the figures of each below it."""
+    rows, columns = len(ROWS) * len(photos), 1 + len(VARIANTS)
+    page = figure(CELL * columns, CELL * rows + CAPTION * len(photos))
+    axes = page.subplots(rows, columns, squeeze=False)
+    for k, (photo, variants) in enumerate(zip(photos, ablated, strict=True)):
+        block = axes[len(ROWS) * k : len(ROWS) * (k + 1)]
+        _show(block[0, 0], np.asarray(to_pil(photo.image)), "photo" if k == 0 else "")
+        for empty in block[1:, 0]:
+            empty.axis("off")
+        for column, (one, variant) in enumerate(zip(variants, VARIANTS.values(), strict=True), 1):
+            for row, picture in enumerate(one.pictures):
+                _show(block[row, column], picture, _title(variant) if row == k == 0 else "")
+            block[-1, column].set_xlabel(_caption(one.measures), fontsize=8)
+        for row, name in enumerate(ROWS):
+            block[row, 1].set_ylabel(name, fontsize=8)
+    return page
+
+
+def _show(axes: Axes, picture: UInt8[Array, "H W 3"], title: str) -> None:
+    axes.imshow(picture)
+    axes.set_title(title, fontsize=9)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _title(variant: Variant) -> str:
+    """L̂_id and the like as matplotlib's mathematics."""
+    hatted = variant.label.replace("L\u0302", r"\hat{L}")
+    return re.sub(r"(\\hat\{L\}|L)_(\w+)", r"$\1_{\2}$", hatted)
+
+
+def _caption(measures: Measures) -> str:
+    shape = "" if measures.shape_error is None else f"\nshape {measures.shape_error:.2f} mm"
+    return (
+        f"identity {measures.identity_distance:.2f}, turned {measures.turned_identity:.2f}\n"
+        f"pixel {measures.pixel:.3f}\nlandmarks {measures.landmark_error:.3f}{shape}"
+    )

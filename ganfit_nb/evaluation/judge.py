@@ -1,0 +1,86 @@
+"""A recogniser's opinion of reconstructions (Appendix A): embeddings of a photo and of its fixed-view rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from joblib import delayed
+from numpy import ndarray as Array
+
+from ganfit_nb.batch import Task, fit_record, spread
+from ganfit_nb.camera import frontal_camera
+from ganfit_nb.export import from_lists
+from ganfit_nb.lighting import frontal_light
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photo_files import RESULT
+from ganfit_nb.recipe import Recipe, network_named
+
+SIZE = 512  # px; of the renderings
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Unit vectors: of the photo, and of the rendering under the fixed camera and light."""
+
+    photo: Float[Array, " D"]
+    rendering: Float[Array, " D"]
+
+    @property
+    def similarity(self) -> float:
+        """The cosine similarity of photo and rendering (Fig. 6)."""
+        return float(self.photo @ self.rendering)
+
+
+@torch.no_grad()
+def fixed_view(recipe: Recipe, parameters: FaceParameters) -> tuple[torch.Tensor, torch.Tensor]:
+    """((SIZE, SIZE, 3) picture, (68, 2) landmarks) of a fit under the frontal camera and light.
+
+    As in Appendix A, only camera and light are exchanged; shape, expression and texture are the fit's.
+    """
+    model, view = recipe.face_model(), parameters.replace(camera=frontal_camera(), light=frontal_light())
+    picture = model.render(view, SIZE).image.clamp(0, 1)
+    return picture, model.landmarks(model.vertices(view), view.camera, SIZE)
+
+
+def judgements(tasks: Sequence[Task], judge: str, store: Path) -> Iterator[tuple[str, Embeddings]]:
+    """(name, embeddings) of finished fits, unordered. They are kept in `store`, until a fit is newer."""
+    absent = {task for task in tasks if not _kept(task, store)}
+    yield from ((task.name, Embeddings(*np.load(_file(task, store)))) for task in tasks if task not in absent)
+    yield from spread(delayed(_judge)(task, judge, store) for task in absent)
+
+
+def _file(task: Task, store: Path) -> Path:
+    return store / f"{task.name}.npy"
+
+
+def _kept(task: Task, store: Path) -> bool:
+    file = _file(task, store)
+    return file.exists() and file.stat().st_mtime >= (task.directory / RESULT).stat().st_mtime
+
+
+def _judge(task: Task, judge: str, store: Path) -> tuple[str, Embeddings]:
+    file, vectors = _file(task, store), _embed(task, judge)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    work = file.with_suffix(".part")
+    with work.open("wb") as stream:
+        np.save(stream, vectors)
+    work.replace(file)
+    return task.name, Embeddings(*vectors)
+
+
+@torch.no_grad()
+def _embed(task: Task, judge: str) -> Float[Array, "2 D"]:
+    photo = task.recipe.photo(task.photo)
+    rendering, landmarks = fixed_view(task.recipe, from_lists(fit_record(task)["parameters"]))
+    network = network_named(judge)
+    crops = [
+        network.crop(picture.permute(2, 0, 1), points)
+        for picture, points in ((photo.image, photo.landmarks), (rendering, landmarks))
+    ]
+    embedding = network.features(torch.stack(crops)).embedding
+    return torch.nn.functional.normalize(embedding, dim=1).numpy()

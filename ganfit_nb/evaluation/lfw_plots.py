@@ -1,0 +1,64 @@
+"""Fig. 6 and 7 as pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+from ganfit_nb.evaluation.lfw_report import LfwReport
+from ganfit_nb.evaluation.plots import figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SAME, DIFFERENT, RENDERED = "tab:blue", "tab:orange", "tab:green"
+
+
+def figure_6(report: LfwReport) -> Figure:
+    """Rendering to photo, between what the recogniser says of two photos of one person and of two."""
+    sheet = figure(7.0, 4.5)
+    axes, photos = sheet.subplots(), report.photos
+    groups = [
+        (photos.similarity[~photos.same], "photo to photo, different people", DIFFERENT),
+        (photos.similarity[photos.same], "photo to photo, same person", SAME),
+        (report.rendering_to_photo, "rendering to its photo (Fig. 6)", RENDERED),
+    ]
+    _histograms(axes, groups)
+    axes.set_title(f"Rendering-to-photo cosine similarity\n{report.data}, {len(report.rendering_to_photo)} pictures")
+    axes.set_xlabel(f"cosine similarity ({report.judge})")
+    return sheet
+
+
+def figure_7(report: LfwReport) -> Figure:
+    """Pairs of renderings, and the threshold that parts them."""
+    sheet = figure(7.0, 4.5)
+    axes, pairs = sheet.subplots(), report.renderings
+    groups = [
+        (pairs.similarity[~pairs.same], "different people", DIFFERENT),
+        (pairs.similarity[pairs.same], "same person", SAME),
+    ]
+    _histograms(axes, groups)
+    told = pairs.verification
+    axes.axvline(told.threshold, color="black", linestyle="--", linewidth=1)
+    axes.set_title(
+        f"Cosine similarity of pairs of renderings (Fig. 7)\n{report.data}, {len(pairs.same)} pairs: "
+        f"overlap {told.overlap:.2f}, accuracy {100 * told.accuracy:.1f} ± {100 * told.standard_error:.1f} %"
+    )
+    axes.set_xlabel(f"cosine similarity ({report.judge}), fixed camera and light")
+    return sheet
+
+
+def _histograms(axes: Axes, groups: list[tuple[Float[Array, " _"], str, str]]) -> None:
+    """Densities over common bins, each with its mean in the legend."""
+    values = np.concatenate([group for group, _, _ in groups])
+    count = int(np.clip(2 * np.sqrt(len(values)), 10, 60))
+    bins = np.linspace(values.min(), max(values.max(), values.min() + 1e-6), count + 1)
+    for group, label, colour in groups:
+        label = f"{label}, mean {group.mean():.3f}"
+        axes.hist(group, bins=list(bins), density=True, histtype="stepfilled", alpha=0.5, color=colour, label=label)
+    axes.set_ylabel("density")
+    axes.figure.legend(frameon=False, loc="outside lower center")

@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+
+from ganfit_nb import GanfitError
+from ganfit_nb.cli import main
+from ganfit_nb.evaluation.judge import Embeddings
+from ganfit_nb.evaluation.known_people import KnownPeople
+from ganfit_nb.evaluation.lfw import Pair, first_of_each_fold, pictures_of, read_pairs, write_pairs
+from ganfit_nb.evaluation.lfw_report import report
+from ganfit_nb.evaluation.lfw_standin import SIDE, choose_pairs, write_lfw_standin
+from ganfit_nb.export import to_pil
+from ganfit_nb.morphable import MorphableModel
+
+OFFICIAL = """2\t1
+Abel_Pacheco\t1\t4
+Abdel_Madi_Shabneh\t1\tDean_Barker\t12
+Akhmed_Zakayev\t1\t3
+Abdel_Madi_Shabneh\t1\tGiancarlo_Fisichella\t1
+"""
+PAIRS = [
+    Pair(0, "Abel_Pacheco/Abel_Pacheco_0001", "Abel_Pacheco/Abel_Pacheco_0004", True),
+    Pair(0, "Abdel_Madi_Shabneh/Abdel_Madi_Shabneh_0001", "Dean_Barker/Dean_Barker_0012", False),
+    Pair(1, "Akhmed_Zakayev/Akhmed_Zakayev_0001", "Akhmed_Zakayev/Akhmed_Zakayev_0003", True),
+    Pair(1, "Abdel_Madi_Shabneh/Abdel_Madi_Shabneh_0001", "Giancarlo_Fisichella/Giancarlo_Fisichella_0001", False),
+]
+
+
+def test_pairs_are_read_and_written_in_the_official_form(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text(OFFICIAL)
+    assert read_pairs(path) == PAIRS
+    write_pairs(path, PAIRS)
+    assert path.read_text() == OFFICIAL
+    assert len(pictures_of(PAIRS)) == 7  # one of the eight is named twice
+
+
+@pytest.mark.parametrize("text", ["", "hello", "2\t1\nA\t1\t2\n", "1\t1\nA\t1\t2\nA\tB\n"])
+def test_other_files_are_no_pairs(tmp_path, text):
+    (tmp_path / "pairs.txt").write_text(text)
+    with pytest.raises(GanfitError, match="no list of pairs"):
+        read_pairs(tmp_path / "pairs.txt")
+
+
+def test_the_stand_ins_pairs_keep_people_to_their_fold():
+    names = [f"Person_{k:03d}" for k in range(9)]
+    pairs = choose_pairs(names, pictures=3, folds=3)
+    people = [
+        {name.split("/")[0] for p in pairs if p.fold == fold for name in (p.first, p.second)} for fold in range(3)
+    ]
+    assert all(people[i].isdisjoint(people[j]) for i in range(3) for j in range(i))
+    assert all((p.first.split("/")[0] == p.second.split("/")[0]) == p.same for p in pairs)
+    assert len({(p.first, p.second) for p in pairs}) == len(pairs)
+    kinds = [sum(p.same == same and p.fold == fold for p in pairs) for fold in range(3) for same in (True, False)]
+    assert kinds == [9] * 6
+    assert len(first_of_each_fold(pairs, 2)) == 12
+
+
+def test_a_report_leaves_out_what_was_not_fitted_and_says_so():
+    rng = np.random.default_rng(0)
+    people = [vector / np.linalg.norm(vector) for vector in rng.normal(size=(6, 8))]
+    names = [f"Person_{k:03d}" for k in range(6)]
+    pairs = choose_pairs(names, pictures=2, folds=3)
+    embeddings = {name: Embeddings(*[people[int(name[7:10])]] * 2) for name in pictures_of(pairs)}
+    found = report(embeddings, pairs, "nobody", "test")
+    assert found.renderings.verification.accuracy == 1
+    assert found.renderings.verification.overlap == 0
+    assert np.allclose(found.rendering_to_photo, 1)
+    assert found.missing == 0
+    gone = pairs[0].first
+    fewer = report({name: e for name, e in embeddings.items() if name != gone}, pairs, "nobody", "test")
+    assert fewer.missing == sum(gone in (pair.first, pair.second) for pair in pairs) > 0
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory):
+    """Four known people: quicker than Mitsuba, and all the layout wants."""
+    known = KnownPeople(MorphableModel.default())
+
+    def photograph(person, pictures):
+        for shot in range(pictures):
+            yield np.asarray(to_pil(known.photograph(known[person], 10 * person + shot, SIDE)))
+
+    root = tmp_path_factory.mktemp("data") / "lfw"
+    write_lfw_standin(root, 4, 2, 2, photograph)
+    return root
+
+
+def test_the_stand_in_is_evaluated_resumably(stand_in, tmp_path, capsys):
+    first = next(iter(pictures_of(read_pairs(stand_in / "pairs.txt"))))
+    (stand_in / f"{first}.jpg").write_bytes(b"lost")
+    command = ["evaluate", "lfw", str(stand_in), "--out", str(tmp_path), "--steps", "1", "--jobs", "1"]
+    assert main(command) == 0
+    told = capsys.readouterr()
+    assert f"{first}: " in told.err
+    assert told.out.startswith("stand-in for LFW")
+    assert "left out" in told.out
+    record = json.loads((tmp_path / "lfw.json").read_text())
+    assert record["pictures"] == 7
+    assert record["pairs_missing"] > 0
+    assert 0.5 < record["rendering_to_photo"]["mean"] < 1
+    assert 0 <= record["renderings"]["overlap"] <= 1
+    assert all((tmp_path / f"figure_{number}.png").stat().st_size > 10_000 for number in (6, 7))
+    done = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*_000?*") if file.is_file()}
+    assert main(command) == 0
+    assert {file: file.stat().st_mtime_ns for file in done} == done
+    assert json.loads((tmp_path / "lfw.json").read_text()) == record
+
+
+def test_a_stand_in_overwrites_nothing_and_is_whole_or_absent(stand_in):
+    def broken(person, pictures):
+        raise GanfitError("no film")
+
+    for root, people, message in (
+        (stand_in, 4, "is not empty"),
+        (stand_in.parent / "new", 3, "two people in each"),
+        (stand_in.parent / "new", 4, "no film"),
+    ):
+        with pytest.raises(GanfitError, match=message):
+            write_lfw_standin(root, people, 2, 2, broken)
+    assert [path.name for path in stand_in.parent.iterdir()] == ["lfw"]
+
+
+def test_a_folder_that_is_no_lfw_is_one_sentence(tmp_path, capsys):
+    assert main(["evaluate", "lfw", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert "pairs.txt" in capsys.readouterr().err
+    (tmp_path / "pairs.txt").write_text(OFFICIAL)
+    assert main(["evaluate", "lfw", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert "none of the pictures" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
