@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from browser.opened import WIDTH, Opened
+from browser.opened import Opened, open_page
 from browser.servers import Server, jupyter_lab, voila
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -58,12 +58,9 @@ def voila_server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> 
 
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Opened]:
-    """A notebook to open; afterwards its console must have been quiet, and its page is closed."""
-    context = browser.new_context(viewport={"width": WIDTH, "height": 900})
-    notebook = Opened(context.new_page())
-    yield notebook
-    context.close()
-    assert not notebook.unknown_errors()
+    """A page for a notebook of this test's own."""
+    with open_page(browser) as opened:
+        yield opened
 
 
 @pytest.fixture

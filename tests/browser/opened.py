@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from browser.servers import Server
 
@@ -18,8 +21,8 @@ PATIENCE = 60_000  # milliseconds
 # Known, harmless, and not ours to mend.
 KNOWN_ERRORS = (
     "t.on is not a function",  # pythreejs: a light's target is a plain object
-    "favicon",
-    "GPU stall due to ReadPixels",
+    "ERR_NAME_NOT_RESOLVED",  # Voila's page asks the internet for fonts and MathJax
+    "RUNTIME-012",  # Voila meets the extension of Notebook 7, and needs it not
 )
 READY = """() => { const s = window.jupyterapp?.shell?.currentWidget?.context?.sessionContext;
     const k = s?.session?.kernel; return s?.isReady && k?.connectionStatus === 'connected' && k?.status === 'idle'; }"""
@@ -28,6 +31,10 @@ ASK = """async code => { const s = window.jupyterapp.shell.currentWidget.context
     future.onIOPub = m => { if (m.content.text) text += m.content.text;
                             if (m.content.traceback) text += m.content.traceback.join('\\n'); };
     await future.done; return text; }"""
+
+PRESS = """async button => { const start = performance.now(); button.click();
+    while (!button.disabled) await new Promise(next => setTimeout(next, 2));
+    return performance.now() - start; }"""
 
 
 class Opened:
@@ -50,6 +57,15 @@ class Opened:
         self.run_all()
         return self
 
+    def in_notebook7(self, server: Server, cells: Sequence[str], name: str = "test.ipynb") -> Opened:
+        """Opens a notebook of these code cells in Notebook 7, which JupyterLab's server shows too, and runs it."""
+        write_notebook(server.root / name, cells)
+        self.page.goto(f"{server.url}/notebooks/{name}?token={server.token}")
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        self.page.wait_for_function(READY)
+        self.run_all()
+        return self
+
     def in_voila(self, server: Server, cells: Sequence[str], name: str = "test.ipynb") -> Opened:
         """Opens a notebook of these code cells in Voila, which runs it."""
         write_notebook(server.root / name, cells)
@@ -64,9 +80,20 @@ class Opened:
         """What a line of code prints in the notebook's kernel (JupyterLab only)."""
         return self.page.evaluate(ASK, code).strip()
 
+    def wait(self, condition: Callable[[], bool], seconds: float = PATIENCE / 1000) -> None:
+        """Until the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            self.page.wait_for_timeout(50)
+
     def button(self, text: str, nth: int = 0) -> Locator:
         """The button with this text."""
-        return self.page.get_by_role("button", name=text, exact=True).nth(nth)
+        return self.page.locator(".jupyter-button", has_text=re.compile(rf"^\s*{text}\s*$")).nth(nth)
+
+    def seconds_until_disabled(self, text: str) -> float:
+        """Presses a button and waits in the page until the kernel has disabled it."""
+        return self.button(text).evaluate(PRESS) / 1000
 
     def canvas(self, nth: int = 0) -> Locator:
         """A 3D view."""
@@ -83,6 +110,16 @@ class Opened:
     def _hear(self, kind: str, text: str) -> None:
         if kind == "error":
             self.errors.append(text)
+
+
+@contextmanager
+def open_page(browser: Browser) -> Iterator[Opened]:
+    """A new page; at the end its console must have been quiet."""
+    context = browser.new_context(viewport={"width": WIDTH, "height": 900})
+    opened = Opened(context.new_page())
+    yield opened
+    context.close()
+    assert not opened.unknown_errors()
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:

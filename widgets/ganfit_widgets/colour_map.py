@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
+from ganfit_widgets.drawing import FONT_SIZE, font
 
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # both are told apart by the colour-blind
 BAR_HEIGHT, TEXT_HEIGHT = 10, 16  # pixels in the static picture
@@ -80,8 +81,8 @@ class ColourScale:
         picture.paste(Image.fromarray(self.colours(width)[None].repeat(BAR_HEIGHT, 0)))
         draw = ImageDraw.Draw(picture)
         for x, text, anchor in ((2, f"{self.low:.3g}", "la"), (width - 2, f"{self.high:.3g}", "ra")):
-            draw.text((x, BAR_HEIGHT + 2), text, "black", anchor=anchor)
-        draw.text((width / 2, BAR_HEIGHT + 2), self._title(), "black", anchor="ma")
+            draw.text((x, BAR_HEIGHT + 1), text, "black", font(FONT_SIZE), anchor=anchor)
+        draw.text((width / 2, BAR_HEIGHT + 1), self._title(), "black", font(FONT_SIZE), anchor="ma")
         return picture
 
     def _title(self) -> str:

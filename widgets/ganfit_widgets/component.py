@@ -16,6 +16,8 @@ from IPython import get_ipython
 from IPython.display import display, update_display
 from PIL import Image
 
+from ganfit_widgets.awaited_cells import answer_widgets
+
 PAGE, GAP = 1000, 6  # pixels: the width of a page of pictures, and between two of them
 QUIET = 0.5  # seconds without a change after which the saved picture follows
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -39,6 +41,7 @@ class Component(widgets.VBox):
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
+        answer_widgets()
         super().__init__([stylesheet(), *children])
         self.add_class("ganfit")
 

@@ -36,6 +36,8 @@ class MeshView(Component):
     textured   whether the texture is shown, or bare clay
     wireframe  whether the edges alone are shown
     fit_view   whether the camera and light of `follow` are taken, or a light that follows the eye
+
+    `vertices` (V, 3) and `values` (V,) are what is shown; copies, so change them by `show` and `show_values`.
     """
 
     textured = Bool(True)
@@ -52,13 +54,13 @@ class MeshView(Component):
         size: int = 300,
     ) -> None:
         self.size = size
-        self._vertices: Tensor
+        self.vertices: Tensor
         self._faces: Tensor
         self._uv: Tensor
         self._texture: Tensor
         self._canvas = MeshCanvas(size)
         self._scale: ColourScale | None = None
-        self._values: Tensor | None = None
+        self.values: Tensor | None = None
         self._points: Tensor | None = None
         self._fit: tuple[Tensor, Tensor] | None = None
         # Buttons, not checkboxes: while a cell is awaited, a kernel hears clicks but not every change of a value.
@@ -78,16 +80,16 @@ class MeshView(Component):
 
         GanfitError when the number of vertices differs: `show_mesh` takes any.
         """
-        if vertices.shape != self._vertices.shape:
+        if vertices.shape != self.vertices.shape:
             raise GanfitError(
-                f"The mesh has {len(self._vertices)} vertices, not {len(vertices)}; give another mesh to show_mesh."
+                f"The mesh has {len(self.vertices)} vertices, not {len(vertices)}; give another mesh to show_mesh."
             )
         if texture is not None and texture.shape != self._texture.shape:
             self.show_mesh(vertices, self._faces, self._uv, texture)
             return
         with self._one_redraw():
-            self._vertices = _copy(vertices)
-            self._canvas.move(self._vertices, self._normals())
+            self.vertices = _copy(vertices)
+            self._canvas.move(self.vertices, self._normals())
             if texture is not None:
                 self._texture = _copy(texture)
                 self._paint()
@@ -102,15 +104,15 @@ class MeshView(Component):
         """Another mesh, whatever its topology. Without uv and texture it is clay; values and points are forgotten."""
         if (uv is None) != (texture is None):
             raise GanfitError("A texture needs UV coordinates, and these a texture; give both or none.")
-        self._vertices, self._faces = _copy(vertices), faces
+        self.vertices, self._faces = _copy(vertices), faces
         self._has_texture = texture is not None
         self._uv = torch.zeros(len(vertices), 2) if uv is None else _copy(uv)
         self._texture = torch.zeros(2, COLOURS, 3) if texture is None else _copy(texture)
-        self._scale = self._values = self._points = None
+        self._scale = self.values = self._points = None
         self._look.layout.display = None if self._has_texture else "none"
         with self._one_redraw():
             self._canvas.points(None)
-            self._canvas.build(self._vertices, self._normals(), faces, self._uv, self._colours()[0])
+            self._canvas.build(self.vertices, self._normals(), faces, self._uv, self._colours()[0])
             self._paint()
             self._canvas.wireframe(self.wireframe)
 
@@ -127,11 +129,11 @@ class MeshView(Component):
 
         Without `limits` the colours span the values. A vertex whose value is NaN stays clay.
         """
-        if values is not None and values.shape != self._vertices.shape[:1]:
+        if values is not None and values.shape != self.vertices.shape[:1]:
             raise GanfitError(
-                f"One value for each of {len(self._vertices)} vertices is needed, not {tuple(values.shape)}."
+                f"One value for each of {len(self.vertices)} vertices is needed, not {tuple(values.shape)}."
             )
-        self._values = None if values is None else _copy(values)
+        self.values = None if values is None else _copy(values)
         self._scale = None if values is None else ColourScale.of(values, label, unit, limits, diverging)
         with self._one_redraw():
             self._paint()
@@ -162,11 +164,11 @@ class MeshView(Component):
         background = torch.tensor(ImageColor.getrgb(BACKGROUND)) / 255
         with torch.no_grad():
             image = render(
-                self._vertices, self._faces, uv, texture, camera, light, self.size, background=background
+                self.vertices, self._faces, uv, texture, camera, light, self.size, background=background
             ).image
         picture = to_pil(image)
         if self.wireframe:
-            picture = _draw_edges(Image.new("RGB", picture.size, BACKGROUND), self._vertices, self._faces, camera)
+            picture = _draw_edges(Image.new("RGB", picture.size, BACKGROUND), self.vertices, self._faces, camera)
         if self._points is not None:
             _draw_points(picture, project(self._points, camera, self.size)[:, :2])
         if not self._scale:
@@ -190,13 +192,13 @@ class MeshView(Component):
     def _colours(self) -> tuple[np.ndarray, Tensor]:
         """(H, W, 3) bytes of the texture's size, and where in it each vertex lies."""
         height, width, _ = self._texture.shape
-        if self._scale and self._values is not None:
+        if self._scale and self.values is not None:
             # The lower half holds clay, for vertices without a value; interpolating places instead of colours keeps
             # every pixel's colour one of the bar's.
             colours = np.broadcast_to(self._scale.colours(width), (height, width, 3)).copy()
             colours[height // 2 :] = CLAY
-            known = self._values.isfinite()
-            along = (0.5 + self._scale.places(self._values.nan_to_num()) * (width - 1)) / width
+            known = self.values.isfinite()
+            along = (0.5 + self._scale.places(self.values.nan_to_num()) * (width - 1)) / width
             return colours, torch.stack([along, torch.where(known, 0.25, 0.75)], dim=1)
         if self.textured and self._has_texture:
             return (self._texture.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy(), self._uv
@@ -240,7 +242,7 @@ class MeshView(Component):
         self._view.layout.display = None if self._fit else "none"
 
     def _normals(self) -> Tensor:
-        return torch.nn.functional.normalize(vertex_normals(self._vertices, self._faces), dim=1)
+        return torch.nn.functional.normalize(vertex_normals(self.vertices, self._faces), dim=1)
 
 
 def _copy(values: Tensor) -> Tensor:

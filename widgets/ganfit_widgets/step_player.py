@@ -1,4 +1,4 @@
-"""Play, Pause and Step for any generator of steps, with buttons that answer while it runs.
+"""Play, Pause, Step, scrub and branch for any generator of steps, with buttons that answer while it runs.
 
 A step is computed in a worker thread, so the kernel's event loop stays free for clicks; pausing is not asking for the
 next step. Pictures are made in the worker too, one at a time and only now and then: they never pile up.
@@ -7,83 +7,63 @@ next step. Pictures are made in the worker too, one at a time and only now and t
 from __future__ import annotations
 
 import asyncio
-import html
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 import ipywidgets as widgets
-from traitlets import Bool, Int, Unicode, observe
+from traitlets import Bool, Float, Int, Unicode, observe
 
 from ganfit_nb.errors import GanfitError
-from ganfit_widgets.component import Component, button
+from ganfit_widgets.component import Component
+from ganfit_widgets.step_course import Course, Picture
+from ganfit_widgets.transport import Transport
 
 # One worker for all players: two fits at once would only fight over the same cores.
 WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ganfit-player")
-SHOW_EVERY = 0.15  # seconds between two pictures at least; WebGL in software draws about ten a second
-SHOW_SHARE = 4  # and after each picture this many times as long for steps alone,
-SHOW_WITHIN = 1.0  # but at most so many seconds
-
-
-@dataclass
-class _Course:
-    """One pass through a generator. Only the worker takes steps; it alone appends to `steps`."""
-
-    source: Iterator[Any]
-    steps: list[Any] = field(default_factory=list)
-    shown: int = 0
-    next_show: float = 0.0
-    ended: bool = False
-    failure: Exception | None = None
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """How the first `count` steps are shown: the line beside the buttons, and what a subclass prepared."""
-
-    count: int
-    line: str
-    content: Any
+TICK = 0.02  # seconds between two looks at a clock
 
 
 class StepPlayer(Component):
-    """Plays `steps`: a generator, or a function that returns a new one (then there is a Restart button).
+    """Plays `steps`: a generator, or a function that returns a new one (then there is Restart). If that function takes
+    `start`, a step to go on from, there is "Branch from here" too. Alone in three lines:
+
+        player = StepPlayer(partial(invert, target, texture))
+        display(player)
+        await player.finish()  # or press Play
 
     playing   whether steps are being taken; set it to play or pause
     index     position of the newest step in `steps`; -1 before the first
+    shown     position of the step on the screen
     finished  the generator has ended
     error     one sentence, when the generator raised
+    speed     at most so many steps a second; 0: as fast as they are computed
 
     Subclasses say what a step looks like: what `prepare` makes in the worker, `draw` puts into widgets.
     """
 
     playing = Bool(False)
     index = Int(-1)
+    shown = Int(-1)
     finished = Bool(False)
     error = Unicode("")
+    speed = Float(0.0, min=0.0)
 
     def __init__(
-        self, steps: Iterator[Any] | Callable[[], Iterator[Any]], views: tuple[widgets.Widget, ...] = ()
+        self, steps: Iterator[Any] | Callable[..., Iterator[Any]], views: Sequence[widgets.Widget] = ()
     ) -> None:
-        self._restart_with = steps if callable(steps) else None
-        self._course = _Course(steps() if callable(steps) else steps)
+        self._new = steps if callable(steps) else None
+        self.can_restart = self._new is not None
+        self.can_branch = self._new is not None and "start" in inspect.signature(self._new).parameters
+        self._course = Course(steps() if callable(steps) else steps)
         self._asked = 0
+        self._sought: int | None = None  # the step that the reader wants to see
         self._task: asyncio.Task | None = None
-        self._play = button("Play", "play", "Take steps until paused", self.play)
-        self._pause = button("Pause", "pause", "Stop after the step under way", self.pause)
-        self._step = button("Step", "step-forward", "Take one step", self.step)
-        self._restart = button("Restart", "undo", "Begin again", self.restart)
-        self._status = widgets.HTML()
-        self._message = widgets.HTML(layout={"display": "none"})
-        buttons = [self._play, self._pause, self._step] + ([self._restart] if self._restart_with else [])
-        controls = widgets.HBox(
-            [*buttons, self._status], layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px"}
-        )
-        super().__init__([controls, self._message, *views])
-        self._update_buttons()
+        self.transport = Transport(self)
+        super().__init__([self.transport, *views])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(index={self.index}, playing={self.playing}, finished={self.finished})"
@@ -103,27 +83,46 @@ class StepPlayer(Component):
 
     def step(self) -> None:
         """Asks for one step; returns at once."""
-        self.playing = False
+        self.playing, self._sought = False, None
         self._asked += 1
         self._wake()
 
+    def scrub(self, index: int) -> None:
+        """Pauses and shows an earlier step. Nothing is forgotten: Play goes on after the newest."""
+        if not 0 <= index < len(self.steps):
+            raise GanfitError(f"There is no step {index}; {len(self.steps)} were taken, counted from 0.")
+        self.playing, self._asked, self._sought = False, 0, index
+        if self._has_loop():
+            self._wake()
+        else:
+            self._settle(self._course, WORKER.submit(self._course.picture, index, self))
+
+    def branch(self) -> None:
+        """Forgets the steps after the shown one; the next step goes on from that one, under the present settings."""
+        if self._new is None or not self.can_branch:
+            raise GanfitError("These steps cannot branch; give the player a function that takes start=step.")
+        if self.shown < 0:
+            raise GanfitError("There is no step to branch from yet; take one first.")
+        kept = self.steps[: self.shown + 1]
+        self._begin(Course(self._new(start=kept[-1]), kept, shown=self.shown))
+
     def restart(self) -> None:
         """Forgets all steps and begins with a new generator, paused."""
-        if self._restart_with is None:
+        if self._new is None:
             raise GanfitError("A generator cannot begin again; give the player a function that returns one.")
-        self.playing, self._asked = False, 0
-        self._course = _Course(self._restart_with())
-        self.index, self.finished, self.error, self._status.value = -1, False, "", ""
+        self._begin(Course(self._new()))
+        self.transport.status.value = ""
         self.reset()
+        self.changed()
 
     def run(self, count: int | None = None) -> None:
         """For scripts: takes `count` steps, or all that are left. Raises what the generator raises."""
-        self.playing, self._asked = False, 0
+        self.playing, self._asked, self._sought = False, 0, None
         course = self._course
         goal = None if count is None else len(course.steps) + count
         while not course.ended and (goal is None or len(course.steps) < goal):
-            self._settle(course, WORKER.submit(self._take, course))
-        self._settle(course, WORKER.submit(self._picture, course))
+            self._settle(course, WORKER.submit(course.take, self))
+        self._settle(course, WORKER.submit(course.picture, None, self))
         if course.failure:
             raise course.failure
 
@@ -131,19 +130,23 @@ class StepPlayer(Component):
         """Plays to the end; the buttons answer meanwhile. Raises what the generator raises."""
         self.play()
         while not self.finished:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(TICK)
         if self._course.failure:
             raise self._course.failure
 
     def close(self) -> None:
         """Ends the steps and the widget; a step under way is computed and dropped."""
-        self.playing, self._asked, self._course = False, 0, _Course(iter(()), ended=True)
+        self.playing, self._asked, self._course = False, 0, Course(iter(()), ended=True)
         self.finished = True
         super().close()
 
     def describe(self, steps: list[Any]) -> str:
-        """The line beside the buttons, as HTML."""
+        """The line beside the buttons for the last of `steps`, as HTML."""
         return f"step {len(steps) - 1}"
+
+    def remaining(self, steps: list[Any]) -> int | None:
+        """How many steps follow the last of `steps`, if that is known."""
+        return None
 
     def prepare(self, steps: list[Any]) -> Any:
         """What `draw` needs to show the last of `steps`. Called in the worker, only for steps that are shown."""
@@ -157,23 +160,22 @@ class StepPlayer(Component):
 
     @observe("playing")
     def _playing_changed(self, change: dict) -> None:
-        if change["new"]:
+        if change["new"] and self.finished:
+            self.playing = False
+        elif change["new"]:
+            self._sought = None
             self._wake()
-        self._update_buttons()
 
-    @observe("finished", "error")
-    def _outcome_changed(self, change: dict) -> None:
-        self._message.value = f'<span style="color:var(--jp-error-color1, #d32f2f)">{html.escape(self.error)}</span>'
-        self._message.layout.display = None if self.error else "none"
-        self._update_buttons()
+    def _begin(self, course: Course) -> None:
+        self.playing, self._asked, self._sought = False, 0, None
+        self._course = course
+        self.shown, self.index, self.finished, self.error = course.shown, len(course.steps) - 1, False, ""
 
-    def _update_buttons(self) -> None:
-        self._play.disabled = self.playing or self.finished
-        self._pause.disabled = not self.playing
-        self._step.disabled = self.playing or self.finished
+    def _has_loop(self) -> bool:
+        return self._loop is not None and not self._loop.is_closed()
 
     def _wake(self) -> None:
-        if self._loop is None or self._loop.is_closed():
+        if self._loop is None or not self._has_loop():
             self.playing, self._asked = False, 0
             raise GanfitError("Play and Step need the event loop of a notebook; use run() in a script.")
         self._loop.call_soon_threadsafe(self._ensure_task, self._loop)
@@ -184,53 +186,40 @@ class StepPlayer(Component):
 
     async def _drive(self, loop: asyncio.AbstractEventLoop) -> None:
         """Takes and shows steps while any are wanted."""
+        next_step = 0.0  # the time before which `speed` allows no further step
         while True:
-            course = self._course
-            if not course.ended and (self.playing or self._asked):
+            course, sought = self._course, self._sought
+            if sought is not None and sought != course.shown:
+                work = WORKER.submit(course.picture, sought, self)
+            elif self._asked or (self.playing and not course.ended):
+                if not self._asked and (early := next_step - monotonic()) > 0:
+                    await asyncio.sleep(min(early, TICK))
+                    continue
                 self._asked = max(0, self._asked - 1)
-                work = WORKER.submit(self._take, course)
-            elif course.shown < len(course.steps):
-                work = WORKER.submit(self._picture, course)
+                next_step = monotonic() + (1 / self.speed if self.speed else 0.0)
+                work = WORKER.submit(course.take, self)
+            elif sought is None and course.shown < len(course.steps) - 1:
+                work = WORKER.submit(course.picture, None, self)
             else:
                 return
             with suppress(Exception):  # _settle reports it
                 await asyncio.wrap_future(work, loop=loop)
             self._settle(course, work)
 
-    def _take(self, course: _Course) -> _Picture | None:
-        """In the worker: one step, and its picture if it is time for one."""
-        try:
-            course.steps.append(next(course.source))
-        except StopIteration:
-            course.ended = True
-        except Exception as error:  # whatever a generator raises is for the reader, not for the kernel's log
-            course.ended, course.failure = True, error
-        return self._picture(course) if course.ended or monotonic() >= course.next_show else None
-
-    def _picture(self, course: _Course) -> _Picture | None:
-        """In the worker: the picture of the newest step, unless it is shown already."""
-        if course.shown == len(course.steps):
-            return None
-        start = monotonic()
-        picture = _Picture(len(course.steps), self.describe(course.steps), self.prepare(course.steps))
-        spent = monotonic() - start
-        course.next_show = start + spent + min(max(SHOW_EVERY, SHOW_SHARE * spent), SHOW_WITHIN)
-        return picture
-
-    def _settle(self, course: _Course, work: Future[_Picture | None]) -> None:
+    def _settle(self, course: Course, work: Future[Picture | None]) -> None:
         """On the event loop: what the worker made goes into the traits and widgets."""
-        if course is not self._course:  # restarted or closed meanwhile
+        if course is not self._course:  # restarted, branched or closed meanwhile
             return
+        work.exception()  # in a script this waits for the worker
+        self.index = len(course.steps) - 1
         try:
-            picture = work.result()
-            if picture and picture.count > course.shown:
-                course.shown = picture.count
-                self._status.value = picture.line
+            if picture := work.result():
+                course.shown = picture.index
                 self.draw(picture.content)
+                self.shown, self.transport.status.value = picture.index, picture.line
                 self.changed()
         except Exception as error:
-            course.ended, course.failure, course.shown = True, error, len(course.steps)
-        self.index = len(course.steps) - 1
+            course.ended, course.failure, course.shown, self._sought = True, error, len(course.steps) - 1, None
         if course.ended:
             self.error = _sentence(course.failure) if course.failure else ""
             self.playing, self.finished = False, True

@@ -1,25 +1,20 @@
-"""The notebook components without a browser: traits, callbacks, throttle, errors."""
+"""The generic player without a browser: traits, callbacks, throttle, errors."""
 
 import asyncio
-import re
 import threading
 import time
-from functools import partial
 
 import pytest
-import torch
 
-from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
-from ganfit_nb.assets import asset_path
-from ganfit_widgets import FitPlayer, LossChart, StepPlayer, step_player
-from ganfit_widgets.loss_chart import HEIGHT, TOP
+from ganfit_nb import GanfitError
+from ganfit_widgets import StepPlayer, step_course
 
 
 class Recorder(StepPlayer):
     """A player that notes what it was asked to show, and from which thread."""
 
     def __init__(self, steps, cost=0.0):
-        self.shown, self.threads, self.cost = [], set(), cost
+        self.drawn, self.threads, self.cost = [], set(), cost
         super().__init__(steps)
 
     def prepare(self, steps):
@@ -28,7 +23,7 @@ class Recorder(StepPlayer):
         return super().prepare(steps)
 
     def draw(self, content):
-        self.shown.append(content)
+        self.drawn.append(content)
 
 
 def numbers(count=100_000, seconds=0.005):
@@ -58,17 +53,17 @@ async def rest(player):
 def test_pause_stops_the_counter_and_play_goes_on():
     async def scenario():
         player = Recorder(numbers())
-        player._play.click()
+        player.transport.play.click()
         await until(lambda: player.index >= 5)
         assert player.playing
-        player._pause.click()
+        player.transport.pause.click()
         assert not player.playing
         await rest(player)
         paused = player.index
         await asyncio.sleep(0.1)
         assert player.index == paused
-        assert player.shown[-1] == paused  # the step paused at is the one on the screen
-        player._play.click()
+        assert player.drawn[-1] == paused  # the step paused at is the one on the screen
+        player.transport.play.click()
         await until(lambda: player.index > paused)
         player.close()
         await rest(player)
@@ -80,13 +75,13 @@ def test_step_adds_one_each_time():
     async def scenario():
         player = Recorder(numbers())
         for expected in range(3):
-            player._step.click()
+            player.transport.step.click()
             await rest(player)
             assert player.steps == list(range(expected + 1))
-            assert player.shown[-1] == expected
-            assert player._status.value == f"step {expected}"
-        player._step.click()
-        player._step.click()
+            assert player.drawn[-1] == expected
+            assert player.transport.status.value.startswith(f"step {expected} · ")
+        player.transport.step.click()
+        player.transport.step.click()
         await rest(player)
         assert player.index == 4
 
@@ -100,7 +95,7 @@ def test_the_event_loop_stays_free_while_a_step_takes_long():
         await asyncio.sleep(0.1)
         start = time.monotonic()
         await asyncio.sleep(0.01)
-        player._pause.click()
+        player.transport.pause.click()
         assert time.monotonic() - start < 0.25
         await rest(player)
         assert player.index == 0
@@ -114,20 +109,20 @@ def test_pictures_are_throttled_and_never_pile_up():
     player.run()
     seconds = time.monotonic() - start
     assert player.steps == list(range(200))
-    assert 2 <= len(player.shown) <= seconds / step_player.SHOW_EVERY + 2
-    assert player.shown == sorted(set(player.shown))
-    assert player.shown[-1] == 199
+    assert 2 <= len(player.drawn) <= seconds / step_course.SHOW_EVERY + 2
+    assert player.drawn == sorted(set(player.drawn))
+    assert player.drawn[-1] == 199
     assert player.threads == {"ganfit-player_0"}
 
 
 def test_run_takes_so_many_steps_and_needs_no_event_loop():
     player = Recorder(numbers(7))
     player.run(3)
-    assert (player.index, player.finished, player.shown[-1]) == (2, False, 2)
+    assert (player.index, player.finished, player.drawn[-1]) == (2, False, 2)
     player.run()
-    assert (player.index, player.finished, player.shown[-1]) == (6, True, 6)
-    assert player._play.disabled
-    assert player._step.disabled
+    assert (player.index, player.finished, player.drawn[-1]) == (6, True, 6)
+    assert player.transport.play.disabled
+    assert player.transport.step.disabled
     with pytest.raises(GanfitError, match="event loop"):
         Recorder(numbers()).play()
 
@@ -144,7 +139,7 @@ def test_run_while_playing_keeps_the_order():
         assert player.index == taken
         await player.finish()
         assert player.steps == list(range(40))
-        assert player.shown == sorted(set(player.shown))
+        assert player.drawn == sorted(set(player.drawn))
 
     asyncio.run(scenario())
 
@@ -189,9 +184,9 @@ def test_an_error_is_shown_as_one_sentence(error, sentence):
 
     player = asyncio.run(scenario())
     assert player.error == sentence
-    assert (player.playing, player.index, player.shown) == (False, 0, [0])  # the step before it stays in sight
-    assert player._message.layout.display != "none"
-    assert "<b>" not in player._message.value
+    assert (player.playing, player.index, player.drawn) == (False, 0, [0])  # the step before it stays in sight
+    assert "ganfit-error" in player.transport._message.value
+    assert "<b>" not in player.transport._message.value
     with pytest.raises(type(error)):
         player.run()
 
@@ -217,7 +212,7 @@ def test_restart_begins_anew_even_while_playing():
         player = Recorder(numbers)
         player.play()
         await until(lambda: player.index >= 3)
-        player._restart.click()
+        player.transport.restart.click()
         assert (player.playing, player.index, player.steps) == (False, -1, [])
         player.play()
         await until(lambda: player.index >= 2)
@@ -252,49 +247,129 @@ def test_after_close_nothing_goes_on():
     asyncio.run(scenario())
 
 
-def heights(svg):
-    return [[float(pair.split(",")[1]) for pair in points.split()] for points in re.findall('points="(.*?)"', svg)]
+def counting(count=20, start=None):
+    """Steps (number, the course they belong to); goes on after `start`."""
+    first = 0 if start is None else start[0] + 1
+    course = 0 if start is None else start[1] + 1
+    for number in range(first, count):
+        yield number, course
 
 
-def test_loss_chart_is_logarithmic():
-    chart = LossChart()
-    chart.show([{"pixel": 1.0}, {"pixel": 0.1}, {"pixel": 0.01}], ["joint"] * 3)
-    (curve,) = heights(chart.value)
-    assert curve[0] == TOP
-    assert curve[1] - curve[0] == pytest.approx(curve[2] - curve[1])
+def test_scrubbing_shows_an_earlier_step_and_forgets_nothing():
+    player = Recorder(counting)
+    player.run(8)
+    player.transport.scrubber.value = 3
+    assert player.shown == 3
+    assert player.drawn[-1] == (3, 0)
+    assert (player.index, len(player.steps)) == (7, 8)
+    assert "steps/s" not in player.transport.status.value  # the pace belongs to the newest
+    player.run(1)
+    assert (player.shown, player.transport.scrubber.value, player.index) == (8, 8, 8)
+    with pytest.raises(GanfitError, match="no step 9"):
+        player.scrub(9)
 
 
-def test_loss_chart_leaves_out_what_is_missing_or_zero():
-    chart = LossChart()
-    chart.show([{"a": 1.0, "b": 0.0}, {"a": 1e-30, "b": 0.5}, {"b": float("inf")}], ["align", "joint", "joint"])
-    assert [len(curve) for curve in heights(chart.value)] == [1, 1]
-    assert ">joint<" in chart.value
-    chart.show([{}])
-    chart.show([])
-    assert "no step yet" in chart.value
-    assert all(0 <= y <= HEIGHT for curve in heights(chart.value) for y in curve)
+def test_scrubbing_pauses_and_the_last_wish_counts():
+    async def scenario():
+        player = Recorder(numbers(), cost=0.05)
+        player.play()
+        await until(lambda: player.shown >= 6)
+        for index in (1, 2, 3, 4):
+            player.transport.scrubber.value = index
+        assert not player.playing
+        await rest(player)
+        assert player.shown == 4
+        assert len([step for step in player.drawn if step in (1, 2, 3)]) <= 2
+        player.play()
+        await until(lambda: player.shown > 6)
+        player.close()
+
+    asyncio.run(scenario())
 
 
-@pytest.fixture(scope="module")
-def player():
-    config = FitConfig(steps=3, size=96)
-    photo, model = Photo.open(asset_path("astronaut.png")).at(config.size), FaceModel.default()
-    return FitPlayer(partial(fit, photo, model, config), model, photo)
+def test_a_branch_goes_on_from_the_shown_step():
+    player = Recorder(counting)
+    player.run(8)
+    assert player.transport.branch.disabled  # the newest step is shown: Play does the same
+    player.scrub(3)
+    assert not player.transport.branch.disabled
+    player.branch()
+    assert (player.index, player.shown, player.transport.scrubber.max) == (3, 3, 3)
+    player.run(2)
+    assert player.steps == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1), (5, 1)]
 
 
-def test_fit_player_shows_a_real_fit(player):
-    mean, picture = player.mesh._vertices, player.overlay.value
+def test_the_branch_button_plays():
+    async def scenario():
+        player = Recorder(counting)
+        await player.finish()
+        player.transport.scrubber.value = 10
+        await rest(player)
+        player.transport.branch.click()
+        await until(lambda: player.finished)
+        assert player.steps[10:12] == [(10, 0), (11, 1)]
+        assert player.steps[-1] == (19, 1)
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_branch_says_so():
+    player = Recorder(numbers(3))
     player.run()
-    assert player.steps[-1].stage == "joint"
-    assert player.steps[-1].index == 3
-    assert abs(player.mesh._vertices - mean).max() > 1  # mm
-    assert player.overlay.value != picture
-    assert len(heights(player.chart.value)) == len(player.steps[-1].losses)
-    assert "joint</b> step 3" in player._status.value
-    assert player.picture().height == 96
+    assert player.transport.branch not in player.transport.children[1].children
+    with pytest.raises(GanfitError, match="start=step"):
+        player.branch()
+    with pytest.raises(GanfitError, match="take one first"):
+        Recorder(counting).branch()
 
 
-def test_fit_player_restarts_at_the_mean_face(player):
-    player.restart()
-    assert torch.equal(player.mesh._vertices, player._mean[0])
-    assert "no step yet" in player.chart.value
+def test_speed_holds_the_steps_back_but_not_the_buttons():
+    async def scenario():
+        player = Recorder(numbers(seconds=0.0))
+        player.speed = 20.0
+        player.play()
+        await asyncio.sleep(0.5)
+        player.pause()
+        await rest(player)
+        assert 5 <= player.index + 1 <= 12
+        taken = player.index
+        player.speed = 0.1
+        player.step()
+        player.step()
+        await rest(player)
+        assert player.index == taken + 2  # asked for one by one, they come at once
+        player.transport.speed.value = 0.0
+        assert player.speed == 0
+
+    asyncio.run(scenario())
+
+
+def test_pace_and_time_left():
+    class Counted(Recorder):
+        def remaining(self, steps):
+            return 40 - len(steps)
+
+    player = Counted(numbers(40, 0.01))
+    player.run(20)
+    words = player.transport.status.value.split(" · ")
+    assert 40 < float(words[1].split()[0]) <= 100
+    assert words[2] == "0 s left"
+
+
+def test_while_playing_the_scrubber_moves_with_the_pictures():
+    async def scenario():
+        player = Recorder(numbers(400, 0.0))
+        seen = []
+        player.transport.scrubber.observe(lambda change: seen.append(change["new"]), "max")
+        await player.finish()
+        assert len(seen) <= len(player.drawn) + 1
+        assert player.transport.scrubber.max == 399
+
+    asyncio.run(scenario())
+
+
+def test_play_at_the_end_does_nothing():
+    player = Recorder(numbers(1, 0.0))
+    player.run()
+    player.playing = True
+    assert not player.playing

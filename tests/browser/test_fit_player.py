@@ -1,0 +1,180 @@
+"""The fit player in real browsers: real clicks on a real, small fit, and on steps that are slow or many."""
+
+import json
+import statistics
+import zipfile
+
+import numpy as np
+import pytest
+import trimesh
+
+from browser.opened import open_page
+
+PLAYER = """from ganfit_nb import FaceModel, FitConfig, Photo
+from ganfit_nb.assets import asset_path
+from ganfit_widgets import FitPlayer
+photo, model = Photo.open(asset_path("astronaut.png")), FaceModel.default()
+player = FitPlayer(photo, model, FitConfig(steps=8, size=96))
+player"""
+SLOW = """import time
+from ganfit_widgets import StepPlayer
+def slow():
+    for number in range(1000):
+        time.sleep(1.0)
+        yield number
+player = StepPlayer(slow)
+player"""
+
+LAST_PICTURE = """from ganfit_widgets.component import _as_output
+print(_as_output(player.picture())["image/jpeg"])"""
+
+
+@pytest.fixture(scope="module")
+def fit(browser, lab):
+    """One notebook with a player for the tests that begin with Restart."""
+    with open_page(browser) as opened:
+        opened.in_lab(lab, [PLAYER], "fit.ipynb")
+        opened.canvas().wait_for()
+        opened.wait(lambda: opened.ask("print(player.index)") == "-1")
+        yield opened
+
+
+@pytest.fixture
+def restarted(fit):
+    fit.button("Restart").click()
+    fit.wait(lambda: taken(fit) == 0)
+    return fit
+
+
+def taken(opened):
+    return int(opened.ask("print(player.index)")) + 1
+
+
+def step(opened):
+    """Presses Step and waits until its picture is there."""
+    count = taken(opened)
+    opened.button("Step").click()
+    opened.wait(lambda: taken(opened) == count + 1 and opened.ask("print(player.shown == player.index)") == "True")
+
+
+def play_to_the_end(opened):
+    opened.button("Play").click()
+    opened.wait(lambda: opened.ask("print(player.finished, player.shown == player.index)") == "True True")
+
+
+def length(curve):
+    return len(curve.get_attribute("points").split())
+
+
+def scrub(opened, index):
+    """Moves the scrubber by keys, as a reader without a mouse does."""
+    handle = opened.page.locator(".ganfit .noUi-handle").first
+    handle.focus()
+    ahead = index - int(opened.ask("print(player.shown)"))
+    for _ in range(abs(ahead)):
+        opened.page.keyboard.press("ArrowRight" if ahead > 0 else "ArrowLeft")
+    opened.wait(lambda: opened.ask("print(player.shown)") == str(index))
+
+
+def test_step_adds_one_each_time(restarted):
+    for _ in range(3):
+        step(restarted)
+    assert restarted.page.get_by_text("align step 2").is_visible()
+
+
+def test_pause_stops_the_counter_and_the_picture_follows_without_a_new_view(restarted):
+    restarted.canvas().evaluate("canvas => { canvas.kept = true; }")
+    restarted.button("Play").click()
+    restarted.wait(lambda: taken(restarted) >= 2)
+    restarted.button("Pause").click()
+    restarted.page.wait_for_timeout(1500)  # the step under way
+    paused = taken(restarted)
+    restarted.page.wait_for_timeout(1500)
+    assert taken(restarted) == paused
+    assert restarted.canvas().evaluate("canvas => canvas.kept")  # the view was not built anew for the saved picture
+    assert restarted.page.locator(".jp-OutputArea-child:has(> .jp-RenderedImage)").evaluate(
+        "output => getComputedStyle(output).display === 'none' && output.querySelector('img').naturalWidth > 500"
+    )
+
+
+def test_a_switch_takes_a_term_out_and_the_curve_shows_it(restarted):
+    while restarted.ask("print(bool(player.steps) and player.steps[-1].stage)") != "joint":
+        step(restarted)
+    step(restarted)
+    chart = restarted.page.locator(".ganfit svg").first
+    names = restarted.ask("print(*dict.fromkeys(name for s in player.steps for name in s.losses))").split()
+    curves = {name: chart.locator("polyline").nth(row) for row, name in enumerate(names)}
+    before = length(curves["pixel"]), length(curves["identity"])
+    restarted.page.get_by_label("pixel", exact=True).uncheck()
+    restarted.wait(lambda: restarted.ask("print(player.weights.pixel)") == "0.0")
+    step(restarted)
+    assert restarted.ask("print(player.steps[-1].losses.get('pixel'))") == "None"
+    assert (length(curves["pixel"]), length(curves["identity"])) == (before[0], before[1] + 1)  # it ends there
+    restarted.page.get_by_label("pixel", exact=True).check()
+
+
+def test_scrubbing_back_shows_the_old_mesh_and_a_branch_goes_on_from_it(restarted):
+    play_to_the_end(restarted)
+    restarted.page.wait_for_timeout(700)
+    newest = restarted.pixels(restarted.canvas()).astype(int)
+    scrub(restarted, 0)
+    restarted.page.wait_for_timeout(700)
+    oldest = restarted.pixels(restarted.canvas()).astype(int)
+    assert (np.abs(newest - oldest).max(axis=2) > 20).mean() > 0.01
+    scrub(restarted, taken(restarted) - 1)
+    restarted.page.wait_for_timeout(700)
+    assert np.abs(restarted.pixels(restarted.canvas()) - newest).mean() < 1  # and the newest again
+    scrub(restarted, 2)
+    restarted.ask("old = player.steps; player.weights.landmark = 0.0005")
+    restarted.button("Branch from here").click()
+    restarted.wait(lambda: restarted.ask("print(player.finished)") == "True")
+    assert restarted.ask("print(all(a is b for a, b in zip(player.steps[:3], old)))") == "True"
+    assert restarted.ask("print(player.steps[3] is old[3], player.steps[3].weights['landmark'])") == "False 0.0005"
+    restarted.ask("player.weights.landmark = 0.002")
+
+
+def test_exported_files_open(restarted, tmp_path):
+    step(restarted)
+    restarted.button("Export").click()
+    restarted.page.wait_for_selector("a[download]")
+    for name in ("mesh.glb", "mesh.zip", "fit.json", "fit.gif"):
+        with restarted.page.expect_download() as download:
+            restarted.page.locator(f"a[download='{name}']").click()
+        download.value.save_as(tmp_path / name)
+    faces = int(restarted.ask("print(len(model.morphable.faces))"))
+    assert len(trimesh.load(tmp_path / "mesh.glb", force="mesh").faces) == faces
+    with zipfile.ZipFile(tmp_path / "mesh.zip") as archive:
+        archive.extractall(tmp_path)
+    mesh = trimesh.load(tmp_path / "mesh.obj")
+    assert len(mesh.faces) == faces
+    assert mesh.visual.material.image.size == (512, 512)
+    assert json.loads((tmp_path / "fit.json").read_text())["landmark_error"] > 0
+    assert (tmp_path / "fit.gif").read_bytes().startswith(b"GIF89a")
+
+
+def test_the_saved_notebook_holds_the_last_picture(restarted, lab):
+    play_to_the_end(restarted)
+    restarted.page.wait_for_timeout(1500)
+    restarted.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def outputs():
+        return json.loads((lab.root / "fit.ipynb").read_text(encoding="utf-8"))["cells"][0]["outputs"]
+
+    restarted.wait(lambda: len(outputs()) == 2)
+    widget, picture = outputs()
+    assert "application/vnd.jupyter.widget-view+json" in widget["data"]
+    mine = restarted.ask(LAST_PICTURE)
+    assert picture["data"]["image/jpeg"].strip() == mine
+
+
+def test_buttons_answer_at_once_while_a_step_takes_a_second(opened, lab):
+    opened.in_lab(lab, [SLOW, "await player.finish()"])  # even while a cell is awaited
+    opened.button("Pause").wait_for()
+    opened.wait(lambda: not opened.button("Pause").is_disabled())
+    seconds = []
+    for _ in range(5):
+        opened.page.wait_for_timeout(300)  # in the middle of a step
+        seconds.append(opened.seconds_until_disabled("Pause"))
+        seconds.append(opened.seconds_until_disabled("Play"))
+    print(f"seconds until a click is answered: median {statistics.median(seconds):.3f}, worst {max(seconds):.3f}")
+    assert statistics.median(seconds) < 0.2

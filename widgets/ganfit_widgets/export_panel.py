@@ -1,0 +1,87 @@
+"""Results to take along: written on demand, offered as links that save them from any notebook, near or far."""
+
+from __future__ import annotations
+
+import base64
+import html
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from io import BytesIO
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from ganfit_nb.errors import GanfitError
+from ganfit_widgets.component import Component, button
+
+TYPES = {".glb": "model/gltf-binary", ".json": "application/json", ".gif": "image/gif", ".zip": "application/zip"}
+WORDS = {
+    ".glb": "for the web and Blender",
+    ".zip": "OBJ, MTL and PNG",
+    ".json": "every number",
+    ".gif": "the fit, moving",
+}
+
+
+class ExportPanel(Component):
+    """A button that calls `write(directory)` in `worker`, and links to the files it left there.
+
+    `offers` names each link and what it holds: one file, or several as a zip archive.
+    """
+
+    def __init__(self, write: Callable[[Path], None], offers: Mapping[str, Sequence[str]], worker: Executor) -> None:
+        self._write, self._offers, self._worker = write, offers, worker
+        self.prepare = button("Export", "download", "Write the shown step to files and offer them here", self.export)
+        self.links = widgets.HTML()
+        row = widgets.HBox([self.prepare, self.links])
+        row.add_class("ganfit-row")
+        super().__init__([row])
+
+    def export(self) -> None:
+        """Begins to write the files; the links appear when they are there."""
+        self.prepare.disabled, self.links.value = True, "writing …"
+        work = self._worker.submit(self._files)
+        if self._loop and not self._loop.is_closed():
+            loop = self._loop
+            work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._offer, done))
+        else:
+            self._offer(work)
+
+    def clear(self) -> None:
+        """Withdraws the links: they belong to another state."""
+        self.links.value = ""
+
+    def _files(self) -> dict[str, bytes]:
+        """In the worker: the content of every link."""
+        with tempfile.TemporaryDirectory() as directory:
+            folder = Path(directory) / "export"
+            self._write(folder)
+            return {name: _content(folder, files) for name, files in self._offers.items()}
+
+    def _offer(self, work: Future[dict[str, bytes]]) -> None:
+        self.prepare.disabled = False
+        try:
+            self.links.value = " · ".join(_link(name, content) for name, content in work.result().items())
+        except GanfitError as error:
+            self.links.value = f'<span class="ganfit-error">{html.escape(str(error))}</span>'
+
+
+def _content(folder: Path, files: Sequence[str]) -> bytes:
+    if len(files) == 1:
+        return (folder / files[0]).read_bytes()
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in files:
+            target.write(folder / name, name)
+    return archive.getvalue()
+
+
+def _link(name: str, content: bytes) -> str:
+    suffix = Path(name).suffix
+    data = base64.b64encode(content).decode()
+    return (
+        f'<a download="{name}" href="data:{TYPES[suffix]};base64,{data}">{name}</a> '
+        f"({WORDS[suffix]}, {len(content) / 1e6:.1f} MB)"
+    )

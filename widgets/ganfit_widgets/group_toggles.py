@@ -1,0 +1,60 @@
+"""A switch for every group of parameters: does the fit move it, or is it frozen?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import ipywidgets as widgets
+from PIL import Image
+
+from ganfit_nb.free_groups import FreeGroups
+from ganfit_widgets.component import Component
+from ganfit_widgets.drawing import Drawing
+
+MEANINGS = {
+    "identity": "the shape of the head, 158 numbers",
+    "expression": "what the face does, 29 numbers",
+    "texture": "the skin, 512 numbers",
+    "camera": "where it is and where it looks, its focal length",
+    "light": "position and colour of the lamp, colour of the surroundings",
+}
+
+
+class GroupToggles(Component):
+    """Changes `free` in place; a fit that reads it obeys at its next step. Alone in three lines:
+
+    free = FreeGroups()
+    display(GroupToggles(free))
+    for step in fit(photo, model, config, free=free): ...
+    """
+
+    def __init__(self, free: FreeGroups) -> None:
+        self.free = free
+        self.switches = {
+            name: widgets.Checkbox(
+                description=name, indent=False, tooltip=f"{name}: {meaning}", layout={"width": "100px"}
+            )
+            for name, meaning in MEANINGS.items()
+        }
+        for name, switch in self.switches.items():
+            switch.value = getattr(free, name)
+            switch.observe(lambda change, name=name: self._take(name, change["new"]), "value")
+        row = widgets.HBox([widgets.Label("Moves:"), *self.switches.values()])
+        row.add_class("ganfit-row")
+        super().__init__([row])
+
+    def refresh(self) -> None:
+        """Shows the groups as they are, after a program changed them."""
+        for name, moves in asdict(self.free).items():
+            self.switches[name].value = moves
+
+    def picture(self) -> Image.Image:
+        """One line of words."""
+        drawing = Drawing(470, 20)
+        words = (f"{name}: {'moves' if moves else 'frozen'}" for name, moves in asdict(self.free).items())
+        drawing.text(4, 14, " · ".join(words))
+        return drawing.picture()
+
+    def _take(self, name: str, moves: bool) -> None:
+        setattr(self.free, name, moves)
+        self.changed()

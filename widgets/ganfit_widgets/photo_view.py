@@ -1,0 +1,140 @@
+"""A photo and what was fitted to it: rendering, overlay with a wipe, difference, texture, landmarks."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from torch import Tensor
+from traitlets import Bool, Enum, observe
+from traitlets import Float as FloatTrait
+
+from ganfit_nb.export import to_pil
+from ganfit_nb.face_model import FaceModel
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photo import Photo
+from ganfit_widgets.component import Component
+
+VIEWS = {
+    "overlay": "fitted over the photo",
+    "photo": "the photo alone",
+    "rendering": "the rendering alone",
+    "difference": "difference of the two",
+    "texture": "texture, unrolled",
+}
+DETECTED, PROJECTED = "#ffd400", "#00b7ff"
+LEGEND = f'<span style="color:{DETECTED}">●</span> detected <span style="color:{PROJECTED}">●</span> projected'
+
+
+@dataclass(frozen=True)
+class FittedPhoto:
+    """What `PhotoView` shows of one step, computed once: all pictures are of the photo's size."""
+
+    rendering: Float[Tensor, "S S 3"]
+    region: Float[Tensor, "S S 1"]
+    texture: Float[Tensor, "H W 3"]
+    landmarks: Float[Tensor, "68 2"]
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, photo: Photo, model: FaceModel, parameters: FaceParameters) -> FittedPhoto:
+        """Renders the face as the photo shows it. The region is the face that is compared: no hair, no ears."""
+        vertices, texture = model.vertices(parameters), model.texture(parameters.texture)
+        rendering = model.render_parts(vertices, texture, parameters, photo.size)
+        region = rendering.interpolate(model.morphable.pixel_region[:, None])
+        landmarks = model.landmarks(vertices, parameters.camera, photo.size)
+        return cls(rendering.image, region, texture, landmarks)
+
+    def over(self, photo: Float[Tensor, "S S 3"]) -> Float[Tensor, "S S 3"]:
+        """The face over the photo."""
+        return self.region * self.rendering + (1 - self.region) * photo
+
+
+class PhotoView(Component):
+    """Compares a photo with a rendering. Alone in three lines:
+
+        view = PhotoView(photo)
+        view.show(FittedPhoto.of(photo, model, step.parameters))
+        view
+
+    view       which picture, one of VIEWS
+    wipe       the part of an overlay, from the left, in which the photo itself is seen; 0 to 1
+    landmarks  whether the 68 landmarks are drawn, as detected and as projected
+    """
+
+    view = Enum(list(VIEWS), "overlay")
+    wipe = FloatTrait(0.0, min=0.0, max=1.0)
+    landmarks = Bool(False)
+
+    def __init__(self, photo: Photo, *, size: int = 250) -> None:
+        self.photo, self.size = photo, size
+        self._fitted: FittedPhoto | None = None
+        self._image = widgets.Image(format="jpeg", width=size, height=size)
+        self._choice = widgets.Dropdown(
+            options=[(words, name) for name, words in VIEWS.items()],
+            tooltip="Which picture is shown",
+            layout={"width": f"{size}px"},
+        )
+        self._wipe = widgets.FloatSlider(
+            min=0, max=1, step=0.02, readout=False, description="Wipe", tooltip="Uncover the photo from the left"
+        )
+        self._wipe.style.description_width, self._wipe.layout.width = "40px", f"{size}px"
+        self._dots = widgets.Checkbox(
+            description="Landmarks", indent=False, tooltip="The 68 landmarks", layout={"width": "95px"}
+        )
+        self._legend = widgets.HTML()
+        self._legend.add_class("ganfit-small")
+        last = widgets.HBox([self._dots, self._legend], layout={"width": f"{size}px"})
+        super().__init__([self._image, self._choice, self._wipe, last])
+        for trait, widget in (("view", self._choice), ("wipe", self._wipe), ("landmarks", self._dots)):
+            widgets.link((self, trait), (widget, "value"))
+        self.show(None)
+
+    def show(self, fitted: FittedPhoto | None) -> None:
+        """What was fitted; None shows the photo alone."""
+        self._fitted = fitted
+        self._draw()
+
+    def picture(self) -> Image.Image:
+        """The chosen picture."""
+        picture = to_pil(self._chosen()).resize((self.size, self.size), Image.Resampling.LANCZOS)
+        draw = ImageDraw.Draw(picture)
+        if self.view == "overlay" and self._fitted and self.wipe > 0:
+            x = round(self.wipe * self.size)
+            draw.line([(x, 0), (x, self.size)], "white")
+        if self.landmarks and self.view != "texture":
+            if self._fitted:
+                _dots(draw, self._fitted.landmarks * self.size / self.photo.size, PROJECTED)
+            _dots(draw, self.photo.landmarks * self.size / self.photo.size, DETECTED)
+        return picture
+
+    def _chosen(self) -> Float[Tensor, "H W 3"]:
+        photo, fitted = self.photo.image, self._fitted
+        if fitted is None or self.view == "photo":
+            return photo
+        if self.view == "rendering":
+            return fitted.rendering
+        if self.view == "difference":
+            return fitted.region * (fitted.rendering - photo).abs()
+        if self.view == "texture":
+            return fitted.texture
+        uncovered = torch.arange(photo.shape[1]) < self.wipe * photo.shape[1]
+        return torch.where(uncovered[:, None], photo, fitted.over(photo))
+
+    @observe("view", "wipe", "landmarks")
+    def _draw(self, _: dict | None = None) -> None:
+        data = io.BytesIO()
+        self.picture().save(data, "JPEG", quality=90)
+        self._image.value = data.getvalue()
+        self._wipe.disabled = self.view != "overlay"
+        self._legend.value = LEGEND if self.landmarks else ""
+        self.changed()
+
+
+def _dots(draw: ImageDraw.ImageDraw, points: Float[Tensor, "n 2"], colour: str) -> None:
+    for x, y in points.tolist():
+        draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), colour)

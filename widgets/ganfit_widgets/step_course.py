@@ -1,0 +1,84 @@
+"""One pass through a generator: the steps taken, how fast, and when the next picture is due."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol
+
+SHOW_EVERY = 0.15  # seconds between two pictures at least; WebGL in software draws about ten a second
+SHOW_SHARE = 4  # and after each picture this many times as long for steps alone,
+SHOW_WITHIN = 1.0  # but at most so many seconds
+RATE_OVER = 10  # steps the rate is averaged over
+
+
+class Shows(Protocol):
+    """What a course asks its player for, in the worker."""
+
+    def describe(self, steps: list[Any]) -> str:
+        """The last of `steps` in words."""
+
+    def remaining(self, steps: list[Any]) -> int | None:
+        """How many steps follow it."""
+
+    def prepare(self, steps: list[Any]) -> Any:
+        """What is needed to show it."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How step `index` is shown: the line beside the buttons, and what a subclass of StepPlayer prepared."""
+
+    index: int
+    line: str
+    content: Any
+
+
+@dataclass
+class Course:
+    """Its methods run in the worker, which alone takes steps and appends to `steps`."""
+
+    source: Iterator[Any]
+    steps: list[Any] = field(default_factory=list)
+    shown: int = -1
+    ended: bool = False
+    failure: Exception | None = None
+    _next_show: float = 0.0
+    _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
+
+    def take(self, player: Shows) -> Picture | None:
+        """One step, and its picture if it is time for one."""
+        start = monotonic()
+        try:
+            self.steps.append(next(self.source))
+        except StopIteration:
+            self.ended = True
+        except Exception as error:  # whatever a generator raises is for the reader, not for the kernel's log
+            self.ended, self.failure = True, error
+        self._seconds.append(monotonic() - start)
+        return self.picture(None, player) if self.ended or monotonic() >= self._next_show else None
+
+    def picture(self, index: int | None, player: Shows) -> Picture | None:
+        """The picture of a step, by default the newest, unless it is the one that is shown."""
+        index = len(self.steps) - 1 if index is None else index
+        if index == self.shown:
+            return None
+        start = monotonic()
+        steps = self.steps[: index + 1]
+        line = player.describe(steps)
+        if len(steps) == len(self.steps):
+            line += self._pace(player.remaining(steps))
+        picture = Picture(index, line, player.prepare(steps))
+        spent = monotonic() - start
+        self._next_show = start + spent + min(max(SHOW_EVERY, SHOW_SHARE * spent), SHOW_WITHIN)
+        return picture
+
+    def _pace(self, remaining: int | None) -> str:
+        """Steps a second, and the time left."""
+        if not sum(self._seconds):
+            return ""
+        rate = len(self._seconds) / sum(self._seconds)
+        left = "" if remaining is None or self.ended else f" · {remaining / rate:.0f} s left"
+        return f" · {rate:.3g} steps/s{left}"
