@@ -299,6 +299,18 @@ def test_a_branch_goes_on_from_the_shown_step():
     assert player.steps == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1), (5, 1)]
 
 
+def test_a_program_may_scrub_and_branch_in_one_go():
+    async def scenario():
+        player = Recorder(counting)
+        await player.finish()
+        player.scrub(3)
+        player.branch()
+        await player.finish()
+        assert player.steps[3:5] == [(3, 0), (4, 1)]
+
+    asyncio.run(scenario())
+
+
 def test_the_branch_button_plays():
     async def scenario():
         player = Recorder(counting)

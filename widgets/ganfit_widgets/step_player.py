@@ -101,10 +101,11 @@ class StepPlayer(Component):
         """Forgets the steps after the shown one; the next step goes on from that one, under the present settings."""
         if self._new is None or not self.can_branch:
             raise GanfitError("These steps cannot branch; give the player a function that takes start=step.")
-        if self.shown < 0:
+        at = self.shown if self._sought is None else self._sought  # which may be about to be shown
+        if at < 0:
             raise GanfitError("There is no step to branch from yet; take one first.")
-        kept = self.steps[: self.shown + 1]
-        self._begin(Course(self._new(start=kept[-1]), kept, shown=self.shown))
+        kept = self.steps[: at + 1]
+        self._begin(Course(self._new(start=kept[-1]), kept, shown=at))
 
     def restart(self) -> None:
         """Forgets all steps and begins with a new generator, paused."""
