@@ -31,6 +31,7 @@ from ganfit_nb.recipe import Recipe
 
 ATTEMPTS = 2  # so many processes may die over a photo before it is given up
 BEGUN = ".begun"  # folder of marks of photos being fitted
+LESS_MEMORY = "if memory is short, run fewer --jobs"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
     """Yields the outcome of every task: at once of those finished before, then of the others as they are done.
 
     GanfitError, before anything is fitted, when a part of the recipe is missing or when a finished result was made with
-    other settings. The caller may break off at any time.
+    other settings. Names of tasks must differ. The caller may break off at any time.
     """
     found = {task: finished(task) for task in tasks}
     yield from (replace(outcome, earlier=True) for outcome in found.values() if outcome)
@@ -88,7 +89,10 @@ def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
     for out in places:
         shutil.rmtree(out / BEGUN, ignore_errors=True)
         (writable_directory(out) / BEGUN).mkdir(exist_ok=True)
-    list(spread(delayed(recipe.load)() for recipe in {task.recipe for task in todo.values()}))
+    try:
+        list(spread(delayed(recipe.load)() for recipe in {task.recipe for task in todo.values()}))
+    except BrokenProcessPool as error:
+        raise GanfitError(f"A process died while it loaded the models; {LESS_MEMORY}.") from error
     while todo:
         # After a death the suspects are tried one at a time, so that the next death tells whose it is.
         suspects = [task for task in todo.values() if task.mark.exists()]
@@ -96,8 +100,9 @@ def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
             for outcome in spread(delayed(fit_one)(task) for task in suspects[:1] or list(todo.values())):
                 del todo[outcome.name]
                 yield outcome
-        except BrokenProcessPool:
-            continue
+        except BrokenProcessPool as error:
+            if not any(task.mark.exists() for task in todo.values()):
+                raise GanfitError(f"Processes die before they begin; {LESS_MEMORY}.") from error
     for out in places:
         shutil.rmtree(out / BEGUN, ignore_errors=True)
 
@@ -111,7 +116,7 @@ def fit_one(task: Task) -> Outcome:
     """Fits one photo in this process; whatever goes wrong with it is the outcome's reason."""
     begun = int(task.mark.read_text() or 0) if task.mark.exists() else 0
     if begun >= ATTEMPTS:
-        return _failed(task, f"{ATTEMPTS} processes died while they fitted it, perhaps for lack of memory")
+        return _failed(task, f"{ATTEMPTS} processes died while they fitted it; {LESS_MEMORY}")
     task.mark.write_text(str(begun + 1))
     try:
         remove_leftovers(task.directory)

@@ -60,6 +60,14 @@ class FakeRecipe(Recipe):
         return ""
 
 
+@dataclass(frozen=True)
+class DeadlyRecipe(FakeRecipe):
+    """Kills whoever loads its models, as too little memory does."""
+
+    def load(self):
+        os._exit(9)
+
+
 def fake_tasks(folder: Path, contents: dict[str, str]) -> list[Task]:
     """Photos with these contents by name, to be fitted to folder/out."""
     photos = folder / "photos"

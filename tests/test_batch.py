@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_recipes import fake_tasks, times_begun
+from fake_recipes import DeadlyRecipe, fake_tasks, times_begun
 from PIL import Image
 
 from ganfit_nb import GanfitError
@@ -121,6 +122,12 @@ def test_whatever_goes_wrong_with_a_photo_stays_with_it(tmp_path):
     assert told["c"].reason.startswith("2 processes died")
     assert told["d"].reason == "ZeroDivisionError: division by zero"
     assert times_begun(tmp_path)["c"] == 2
+
+
+def test_models_that_no_process_can_load_are_one_sentence(tmp_path):
+    tasks = [replace(task, recipe=DeadlyRecipe()) for task in fake_tasks(tmp_path, {"a": "good"})]
+    with pytest.raises(GanfitError, match="died while it loaded the models"):
+        outcomes(tasks, jobs=2)
 
 
 BATCH = """

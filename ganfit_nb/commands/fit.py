@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     """Fits one photo in view, several and folders as a batch."""
     photos = named_photos(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
     recipe = recipe_of(options)
-    if len(options.photos) > 1 or any(path.is_dir() for path in options.photos):
+    if options.scheduler or len(options.photos) > 1 or any(path.is_dir() for path in options.photos):
         return run_batch(photos, recipe, options)
     return run_one(*next(iter(photos.items())), recipe, options.out)
 
