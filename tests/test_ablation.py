@@ -53,6 +53,12 @@ def test_a_batch_fits_a_variant_as_it_fits_itself():
         assert isinstance(recipe.face_model().texture, type(variant.model(FaceModel.default()).texture))
 
 
+def test_the_ablation_keeps_its_own_texture_for_the_end(tmp_path, capsys):
+    assert main(["evaluate", "ablation", "--texture", "pca", "--out", str(tmp_path / "out")]) == 1
+    assert "leave --texture pca out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
     for name in set(VARIANTS) - {"full", "no-pixel"}:
         monkeypatch.delitem(VARIANTS, name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import writable_directory
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[O
     Everything goes into out/batch.csv, too.
     """
     from ganfit_nb.batch import fit_all, written
+    from ganfit_nb.landmark_file import SUFFIXES
     from ganfit_nb.workers import workers
 
+    if options.landmarks.lower().endswith(SUFFIXES) and len({task.photo for task in tasks}) > 1:
+        raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
     outcomes, table = [], writable_directory(out) / "batch.csv"
     with (
         workers(options.jobs, options.scheduler),

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ganfit_nb.assets import asset_path
 from ganfit_nb.commands import batch
 from ganfit_nb.commands.fit import EXAMPLE, add_recipe_arguments, recipe_of
+from ganfit_nb.errors import GanfitError
 from ganfit_nb.photo_files import named_photos
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     from ganfit_nb.evaluation.ablation import VARIANTS
     from ganfit_nb.evaluation.plots import figure
 
+    if options.texture == "pca":
+        raise GanfitError("The ablation itself exchanges the texture; leave --texture pca out.")
     figure(1.0, 1.0)  # without matplotlib there is no point in fitting
     recipe = recipe_of(options)
     known = {f"known-{number}": number for number in options.known_face}
@@ -70,7 +73,6 @@ def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[st
 
 def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argparse.Namespace) -> None:
     """The sheet, the table, and its means on stdout."""
-    from ganfit_nb.errors import GanfitError
     from ganfit_nb.evaluation.ablation_report import examine, sheet, summary, write_table
 
     if not variants:

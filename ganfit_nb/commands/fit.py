@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import writable_directory
 from ganfit_nb.photo_files import named_photos
 
@@ -123,10 +122,7 @@ def run_batch(photos: dict[str, Path], recipe: Recipe, options: argparse.Namespa
     """Fits what is not yet fitted; 1 when a photo failed."""
     from ganfit_nb.batch import tasks_of
     from ganfit_nb.commands import batch
-    from ganfit_nb.landmark_file import SUFFIXES
 
-    if options.landmarks.lower().endswith(SUFFIXES):
-        raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
     outcomes = batch.run(tasks_of(photos, options.out, recipe), options, options.out)
     tell_licence(recipe)
     failed = batch.failures(outcomes)
