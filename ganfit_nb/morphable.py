@@ -151,6 +151,12 @@ class MorphableModel:
         return MorphableModel(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
+def variance_shares(basis: Float[Tensor, "K V 3"]) -> Float[Tensor, " K"]:
+    """The share of each mode in the variance that all modes hold: a mode's square length is its variance."""
+    energy = basis.square().sum((1, 2))
+    return energy / energy.sum()
+
+
 def _decode(stored: dict[str, Tensor]) -> MorphableModel:
     """The stored form: modes in half precision, indices as int32."""
 

@@ -14,6 +14,12 @@ from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
 
+CAMERA_NUMBERS = ("eye x", "eye y", "eye z", "target x", "target y", "target z", "focal length")
+LIGHT_NUMBERS = (
+    *("position x", "position y", "position z", "light red", "light green", "light blue"),
+    *("ambient red", "ambient green", "ambient blue"),
+)
+
 
 @dataclass(frozen=True)
 class FaceParameters:
@@ -65,3 +71,12 @@ class FaceParameters:
             raise GanfitError(
                 f"{path} holds no face parameters; give a file written by FaceParameters.save."
             ) from error
+
+
+def meaning(group: str, index: int) -> tuple[str, str]:
+    """What one number of the parameters is, in words, and its unit: ("eye z", "mm")."""
+    if group == "camera":
+        return CAMERA_NUMBERS[index], "half image side" if index == 6 else "mm"
+    if group == "light":
+        return LIGHT_NUMBERS[index], "mm" if index < 3 else "full light"
+    return f"{group} coefficient {index + 1}", "standard deviation"

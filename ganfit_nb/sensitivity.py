@@ -51,9 +51,9 @@ def picture_derivative(
             forward_ad.make_dual(value, way) if way.any() else value  # what stands still costs nothing
             for (_, value), (_, way) in zip(parameters.items(), direction.items(), strict=True)
         ]
-        picture = _picture(model, FaceParameters(*moving), size, antialias)
-        tangent = forward_ad.unpack_dual(picture).tangent
-        return torch.zeros_like(picture) if tangent is None else tangent.clone()
+        moved = picture(model, FaceParameters(*moving), size, antialias=antialias)
+        tangent = forward_ad.unpack_dual(moved).tangent
+        return torch.zeros_like(moved) if tangent is None else tangent.clone()
 
 
 @torch.no_grad()
@@ -70,12 +70,15 @@ def picture_difference(
 
     def moved(t: float) -> Tensor:
         groups = zip(parameters.items(), direction.items(), strict=True)
-        return _picture(model, FaceParameters(*(p + t * d for (_, p), (_, d) in groups)), size, antialias)
+        return picture(model, FaceParameters(*(p + t * d for (_, p), (_, d) in groups)), size, antialias=antialias)
 
     return (moved(step) - moved(-step)) / (2 * step)
 
 
-def _picture(model: FaceModel, parameters: FaceParameters, size: int, antialias: bool) -> Tensor:
+def picture(
+    model: FaceModel, parameters: FaceParameters, size: int, *, antialias: bool = True
+) -> Float[Tensor, "size size 3"]:
+    """I^R of Eq. 6, whose outlines may be left jagged."""
     mesh, albedo = model.morphable, model.texture(parameters.texture)
     vertices = model.vertices(parameters)
     return render(

@@ -61,6 +61,16 @@ class PcaTexture(nn.Module):
         ycc = torch.cat([luma, chroma], dim=1)[0].permute(1, 2, 0)
         return (self.mean + ycc @ RGB_FROM_YCC.to(ycc).T).clamp(0.0, 1.0)
 
+    def at(self, resolution: int) -> PcaTexture:
+        """The same model drawn at a lower resolution: mean and modes averaged over the texels that become one."""
+        side = self.luma.shape[-1]
+        mean = F.interpolate(self.mean.permute(2, 0, 1)[None], (resolution, resolution), mode="area")
+        luma, chroma = (
+            F.interpolate(modes, (min(fine, resolution),) * 2, mode="area")
+            for modes, fine in ((self.luma[:, None], side), (self.chroma, self.chroma.shape[-1]))
+        )
+        return PcaTexture(mean[0].permute(1, 2, 0), luma[:, 0], chroma)
+
     @classmethod
     def load(cls, path: Path | str) -> PcaTexture:
         """Reads a file written by `ganfit_nb.training.pca_texture`; GanfitError when it is something else."""

@@ -12,7 +12,7 @@ from ganfit_nb.fitting import learning_rates
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.objective import Objective
 from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
-from ganfit_nb.sensitivity import Patches, along, picture_derivative, picture_difference, vertex_gradient
+from ganfit_nb.sensitivity import Patches, along, picture, picture_derivative, picture_difference, vertex_gradient
 
 SIZE = 96
 NUMBERS = [
@@ -41,13 +41,11 @@ def face(model):
 @pytest.mark.parametrize("antialias", [True, False])
 def test_forward_mode_is_reverse_mode_transposed(model, face, group, index, antialias):
     """⟨w, J d⟩ by forward mode in plain torch equals ⟨Jᵀ w, d⟩ by reverse mode in compiled kernels."""
-    from ganfit_nb.sensitivity import _picture
-
     weight = torch.randn(SIZE, SIZE, 3)
     derivative = picture_derivative(model, face, along(face, group, index), SIZE, antialias=antialias)
     leaf = dict(face.items())[group].clone().requires_grad_()
-    picture = _picture(model, face.replace(**{group: leaf}), SIZE, antialias)
-    (gradient,) = torch.autograd.grad((weight * picture).sum(), leaf)
+    moved = picture(model, face.replace(**{group: leaf}), SIZE, antialias=antialias)
+    (gradient,) = torch.autograd.grad((weight * moved).sum(), leaf)
     scale = float((weight * derivative).abs().sum())
     assert scale > 0
     assert float((weight * derivative).sum() - gradient[index]) == pytest.approx(0, abs=1e-4 * scale)

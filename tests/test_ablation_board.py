@@ -1,0 +1,60 @@
+"""Variants side by side as a component, without a browser."""
+
+import pytest
+import torch
+
+from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo
+from ganfit_nb.assets import asset_path
+from ganfit_nb.evaluation.ablation import VARIANTS
+from ganfit_nb.result import Result
+from ganfit_widgets import AblationBoard
+
+CONFIG = FitConfig(steps=2, size=64)
+MODEL = FaceModel.default()
+
+
+@pytest.fixture(scope="module")
+def board():
+    board = AblationBoard(Photo.open(asset_path("astronaut.png")), MODEL, CONFIG)
+    board.chosen = ("no-pixel", "full")
+    board.run()
+    return board
+
+
+def test_variants_run_in_step_from_the_same_start(board):
+    assert board.chosen == ("full", "no-pixel")  # in the figure's order
+    last = board.steps[-1]
+    assert set(last) == set(board.chosen)
+    assert {step.index for step in last.values()} == {2}
+    assert "pixel" not in last["no-pixel"].losses
+    begin = [step.parameters.identity for step in board.steps[0].values()]
+    assert all(torch.equal(begin[0], other) for other in begin)
+    assert board._pictures["full"]._image.value != board._pictures["pca"]._image.value  # which shows the photo
+    assert len(board._views.children) == 2
+    assert "step 2 of 2" in board.transport.status.value
+
+
+def test_the_table_is_measured_for_all(board):
+    assert set(board.measures) == {"full", "no-pixel"}
+    full = Result(board.photo, MODEL.seen_at(64), CONFIG, [board.steps[-1]["full"]])
+    assert board.measures["full"].landmarks == pytest.approx(full.landmark_error())
+    assert board.measures["full"].pixel == pytest.approx(board.steps[-1]["full"].losses["pixel"], rel=1e-4)
+    assert board.measures["no-pixel"].pixel > 0  # although its fit never computed it
+    assert f"{board.measures['full'].identity:.3f}" in board._table._html.value
+    assert "← best" in board._table._html.value
+    assert board.picture().width > 200
+
+
+def test_toggles_choose_and_the_last_one_stays(board):
+    board.chosen = ("full",)
+    board._toggles["pca"].value = True
+    assert board.chosen == ("full", "pca")
+    assert board.index == -1
+    board._toggles["pca"].value = False
+    board._toggles["full"].value = False
+    assert board.chosen == ("full",)
+    assert board._toggles["full"].value
+    for wrong in ((), ("half",)):
+        with pytest.raises(GanfitError, match="at least one"):
+            board.chosen = wrong
+    assert [toggle.description for toggle in board._toggles.values()] == [v.label for v in VARIANTS.values()]

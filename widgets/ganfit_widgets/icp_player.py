@@ -1,0 +1,143 @@
+"""An ICP step by step: the moving mesh over the target, coloured by how far it still is, and the rms curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray as Array
+from torch import Tensor
+from traitlets import Bool, observe
+
+from ganfit_nb.evaluation.aligners import onto_planes, onto_points
+from ganfit_nb.evaluation.icp import IcpStep, icp
+from ganfit_nb.evaluation.similarity import Similarity
+from ganfit_nb.evaluation.surface import Surface
+from ganfit_widgets.curve_chart import CurveChart
+from ganfit_widgets.mesh_view import MeshView
+from ganfit_widgets.step_player import StepPlayer
+
+COLOURED = (0.0, 5.0)  # mm; always the same, so that colours may be compared between steps and between scans
+
+
+@dataclass(frozen=True)
+class _Content:
+    vertices: Float[Tensor, "W 3"]
+    residual: Float[Tensor, " V"]
+    rms: list[dict[str, float]]
+    transform: str
+
+
+class IcpPlayer(StepPlayer):
+    """Plays `icp`: clay is the target, colours are the source, seen over the target and alone. Alone in three lines:
+
+        player = IcpPlayer(Surface(prediction, faces), Surface.read(scan))
+        display(player)
+        await player.finish()  # or press Play
+
+    A vertex of the source whose partner does not count (on the target's border, or far off) is clay, too.
+    Scrub back and branch to go on from an earlier step with the other settings.
+
+    planes  whether the partners' planes are aimed at, instead of the partners themselves
+    scaled  whether the size of the source is free
+    """
+
+    planes = Bool(False)
+    scaled = Bool(False)
+
+    def __init__(
+        self,
+        source: Surface,
+        target: Surface,
+        start: Similarity | None = None,
+        *,
+        scaled: bool = False,
+        size: int = 250,
+    ) -> None:
+        self.source, self.target, self.start = source, target, start or Similarity.identity()
+        self._centre = target.vertices.mean(0)
+        faces = np.concatenate([source.faces, target.faces + len(source.vertices)])
+        vertices = self._both(self.start(source.vertices))
+        self.both = MeshView(vertices, torch.from_numpy(faces), size=size)
+        self.mesh = MeshView(vertices[: len(source.vertices)], torch.from_numpy(source.faces), size=size)
+        self.mesh.link(self.both)
+        self._chart = CurveChart("rms distance, mm")
+        planes = widgets.Checkbox(
+            description="point to plane",
+            tooltip="Lets the surfaces slide along each other, and so arrives sooner",
+            indent=False,
+        )
+        free = widgets.Checkbox(description="free size", tooltip="A similarity instead of a rigid motion", indent=False)
+        for box in (planes, free):
+            box.layout.width = "130px"
+        self._transform = widgets.HTML()
+        side = widgets.VBox([planes, free, self._chart, self._transform])
+        views = widgets.HBox([self.both, self.mesh, side])
+        views.add_class("ganfit-views")
+        super().__init__(self._new_steps, [views])
+        self.scaled = scaled
+        widgets.link((self, "planes"), (planes, "value"))
+        widgets.link((self, "scaled"), (free, "value"))
+        self.restart()
+
+    def _new_steps(self, start: IcpStep | None = None) -> Iterator[IcpStep]:
+        align = onto_planes if self.planes else onto_points
+        begin = start.transform if start else self.start
+        steps = icp(self.source, self.target, scaled=self.scaled, start=begin, align=align)
+        for step in steps:
+            if not start:
+                yield step
+            elif step.index:  # the start itself has been shown
+                yield replace(step, index=start.index + step.index)
+
+    @observe("planes", "scaled")
+    def _setting_changed(self, _: dict) -> None:
+        if self.index < 1:  # nothing is lost
+            self.restart()
+
+    def describe(self, steps: list[Any]) -> str:
+        """Step, rms and how many vertices count."""
+        step = steps[-1]
+        return f"step {step.index} · rms {step.rms:.3f} mm over {int(step.used.sum())} of {len(step.used)} vertices"
+
+    def prepare(self, steps: list[Any]) -> _Content:
+        """Both meshes, the residuals, and the rms so far."""
+        step = steps[-1]
+        residual = np.where(step.used, step.residual, np.nan)
+        rms = [{"rms": each.rms} for each in steps]
+        return _Content(self._both(step.vertices), torch.from_numpy(residual).float(), rms, _in_words(step.transform))
+
+    def draw(self, content: _Content) -> None:
+        """Moves and colours the source."""
+        self._move(content.vertices)
+        far = torch.full((len(self.target.vertices),), torch.nan)
+        self.both.show_values(torch.cat([content.residual, far]), label="over the target", unit="mm", limits=COLOURED)
+        self.mesh.show_values(content.residual, label="the source alone", unit="mm", limits=COLOURED)
+        self._chart.show(content.rms)
+        self._transform.value = content.transform
+
+    def reset(self) -> None:
+        """Source and target as they are given."""
+        self._move(self._both(self.start(self.source.vertices)))
+        for mesh in (self.both, self.mesh):
+            mesh.show_values(None)
+        self._chart.show([])
+        self._transform.value = ""
+
+    def _move(self, vertices: Float[Tensor, "W 3"]) -> None:
+        self.both.show(vertices)
+        self.mesh.show(vertices[: len(self.source.vertices)])
+
+    def _both(self, source: Float[Array, "V 3"]) -> Float[Tensor, "W 3"]:
+        return torch.from_numpy(np.concatenate([source, self.target.vertices]) - self._centre).float()
+
+
+def _in_words(transform: Similarity) -> str:
+    angle = np.degrees(np.arccos(np.clip((np.trace(transform.rotation) - 1) / 2, -1, 1)))
+    moved = np.linalg.norm(transform.translation)
+    return f"turned {angle:.1f}°, moved {moved:.1f} mm, scaled × {transform.scale:.3f}"

@@ -1,0 +1,129 @@
+"""Where on the face a loss would have the surface pushed out or in: by its gradient, and measured patch by patch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import ipywidgets as widgets
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from traitlets import Unicode, observe, validate
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.face_model import FaceModel
+from ganfit_nb.identity import IdentityNetwork
+from ganfit_nb.losses import LossWeights
+from ganfit_nb.objective import Objective
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photo import Photo
+from ganfit_nb.sensitivity import Patches, vertex_gradient
+from ganfit_widgets.mesh_view import MeshView
+from ganfit_widgets.step_player import StepPlayer
+
+TERMS = {
+    "pixel": "pixels (Eq. 10)",
+    "identity": "identity (Eq. 8)",
+    "content": "content (Eq. 9)",
+    "landmark": "landmarks (Eq. 11)",
+}
+PATCHES = 24
+UNIT = "loss/mm"
+
+
+class VertexGradients(StepPlayer):
+    """d loss / d vertex along the normal, as heat maps: red grows when pushed out, blue shrinks. Alone in three lines:
+
+        view = VertexGradients(model, parameters, photo)
+        display(view)
+        await view.finish()  # or press Play: measures one patch after the other
+
+    The first mesh has the gradient at every vertex, the second the same summed over patches, the third what the loss
+    does when each patch is really pushed.
+
+    term  the term of Eq. 12 looked at, as LossWeights names it
+    """
+
+    term = Unicode("pixel")
+
+    def __init__(
+        self, model: FaceModel, parameters: FaceParameters, photo: Photo, *, size: int = 128, mesh_size: int = 250
+    ) -> None:
+        self.model, self.parameters = model.seen_at(size), parameters
+        self.objective = Objective(photo.at(size), self.model, IdentityNetwork.default(), seed=0)
+        self.patches = Patches.of(self.model, parameters, PATCHES)
+        vertices = self.model.vertices(parameters).detach()
+        self._meshes = [MeshView(vertices, model.morphable.faces, size=mesh_size) for _ in range(3)]
+        for mesh in self._meshes[1:]:
+            mesh.link(self._meshes[0])
+        choice = widgets.Dropdown(
+            options=[(text, name) for name, text in TERMS.items()],
+            description="term",
+            tooltip="The term of the objective whose gradient is shown",
+            layout={"width": "230px"},
+            style={"description_width": "40px"},
+        )
+        widgets.link((self, "term"), (choice, "value"))
+        views = widgets.HBox(self._meshes)
+        views.add_class("ganfit-views")
+        super().__init__(self._measurements, (choice, views))
+        self.reset()
+
+    def _measurements(self) -> Iterator[tuple[int, float]]:
+        return self.patches.differences(self.objective, self.parameters, self.weights)
+
+    @property
+    def weights(self) -> LossWeights:
+        """Those of the term alone."""
+        return LossWeights().only(self.term)
+
+    @validate("term")
+    def _known_term(self, proposal: dict) -> str:
+        if proposal["value"] not in TERMS:
+            raise GanfitError(f"The term must be one of {', '.join(TERMS)}, not {proposal['value']}.")
+        return proposal["value"]
+
+    @observe("term")
+    def _term_changed(self, _: dict) -> None:
+        self.restart()
+
+    def describe(self, steps: list[Any]) -> str:
+        """How many patches are measured, and how well they agree."""
+        told = self.told[[patch for patch, _ in steps]]
+        measured = torch.tensor([value for _, value in steps])
+        cosine = float(torch.cosine_similarity(told, measured, dim=0))
+        return f"{len(steps)} of {PATCHES} patches measured · cosine between gradient and measurement {cosine:.3f}"
+
+    def prepare(self, steps: list[Any]) -> Float[Tensor, " V"]:
+        """The measured values at the vertices; NaN where nothing is measured yet."""
+        values = torch.full((PATCHES,), torch.nan)
+        for patch, value in steps:
+            values[patch] = value
+        unknown = values[self.patches.share.argmax(1)].isnan()
+        return torch.where(unknown, torch.nan, self._at_vertices(values.nan_to_num()))
+
+    def draw(self, content: Float[Tensor, " V"]) -> None:
+        """Colours the third mesh."""
+        self._meshes[2].show_values(content, label="measured", unit=UNIT, limits=self._limits, diverging=True)
+
+    def reset(self) -> None:
+        """The gradient, and nothing measured."""
+        gradient = vertex_gradient(self.objective, self.parameters, self.weights)
+        self.told = self.patches.derivatives(gradient)
+        outward = torch.where(self._on_face, (gradient * self.patches.normal).sum(1), torch.nan)
+        reach = float(outward.abs().nan_to_num().quantile(0.99)) or 1.0
+        summed = self._at_vertices(self.told)
+        largest = float(summed.abs().nan_to_num().max()) or 1.0
+        self._limits = (-largest, largest)
+        first, second, third = self._meshes
+        first.show_values(outward, label="each vertex", unit=UNIT, limits=(-reach, reach), diverging=True)
+        second.show_values(summed, label="patches", unit=UNIT, limits=self._limits, diverging=True)
+        third.show_values(None)
+
+    @property
+    def _on_face(self) -> Tensor:
+        return self.model.morphable.face_region
+
+    def _at_vertices(self, values: Float[Tensor, " P"]) -> Float[Tensor, " V"]:
+        return torch.where(self._on_face, self.patches.on_vertices(values), torch.nan)
