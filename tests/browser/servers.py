@@ -49,6 +49,7 @@ def jupyter_lab(directory: Path) -> Iterator[Server]:
         "IdentityProvider.token": server.token,
         "LabServerApp.app_settings_dir": settings,
         "LabApp.expose_app_in_browser": True,
+        "JupyterNotebookApp.expose_app_in_browser": True,
     }
     with _running(["jupyterlab", "--allow-root"], options, f"{server.url}/lab?token={server.token}", directory):
         yield server
