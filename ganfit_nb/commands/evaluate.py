@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganfit_nb.commands import evaluate_ablation, evaluate_lfw
+from ganfit_nb.commands import evaluate_ablation, evaluate_lfw, evaluate_micc
 
 
 def add_parser(commands: Any) -> None:
     """Adds the command to `ganfit`'s subparsers."""
     evaluate = commands.add_parser("evaluate", help="run the paper's experiments")
     experiments = evaluate.add_subparsers(required=True, metavar="EXPERIMENT")
-    for experiment in (evaluate_ablation, evaluate_lfw):
+    for experiment in (evaluate_ablation, evaluate_lfw, evaluate_micc):
         experiment.add_parser(experiments)

@@ -37,6 +37,11 @@ def add_parser(commands: Any) -> None:
         help="photos, or folders of photos, to fit; none: the bundled portrait",
     )
     fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    fit.add_argument(
+        "--same-person",
+        action="store_true",
+        help="all photos show one person: one shape and texture for all, in DIR/shared/; a video gives five frames",
+    )
     add_recipe_arguments(fit)
     batch.add_arguments(fit)
     fit.set_defaults(run=run)
@@ -69,9 +74,17 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fits one photo in view, several and folders as a batch."""
+    """Fits one photo in view, several and folders as a batch, or one person's together."""
+    from ganfit_nb.commands import fit_set
+    from ganfit_nb.video import is_video
+
     photos = named_photos(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
     recipe = recipe_of(options)
+    videos = [path for path in photos.values() if is_video(path)]
+    if options.same_person or videos:
+        if not options.same_person and len(photos) > 1:
+            raise GanfitError(f"{videos[0]} is a video; fit it alone, or all as --same-person if they show one person.")
+        return fit_set.run(photos, recipe, options)
     if options.scheduler or len(options.photos) > 1 or any(path.is_dir() for path in options.photos):
         return run_batch(photos, recipe, options)
     return run_one(*next(iter(photos.items())), recipe, options.out)

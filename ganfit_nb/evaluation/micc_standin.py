@@ -3,7 +3,7 @@
 It is no replacement: heads, skins, cameras and scanner are all generated, and every figure from it must be labelled
 "stand-in". It exists because truth is known and anyone may have it. The three settings are those of MICC: a cooperative
 subject near the camera in soft light, the same room from a distance with a zoom lens and lamps above, and outdoors
-in the sun, small, blurred and compressed. README.txt in ROOT says how it was made.
+in the sun, small, blurred and compressed. STAND-IN.txt in ROOT says how it was made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganfit_nb.evaluation.standin_scanner import scan
 from ganfit_nb.evaluation.surface import Surface
 from ganfit_nb.export import complete_directory
 
-FRAMES = 8  # of each video
+FRAMES = 6  # of each video
 WIDTH, HEIGHT = 512, 384
 SCANS = {"frontal1": (-90.0, 90.0), "frontal2": (-90.0, 90.0), "sidel": (-20.0, 100.0), "sider": (-100.0, 20.0)}
 NOTE = """This folder is a stand-in for the MICC Florence 3D Faces dataset, made by `ganfit make micc-standin`.

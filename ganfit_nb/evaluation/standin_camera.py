@@ -38,7 +38,7 @@ class Shot:
     lights: tuple[tuple[float, float, float, float, tuple[float, float, float]], ...]
     ambient: tuple[float, float, float]
     pole: tuple[float, float, float] | None = None
-    samples: int = 16
+    samples: int = 12
 
 
 def mitsuba() -> Any:

@@ -17,8 +17,8 @@ from ganfit_nb.renderer.rasterize import rasterize
 
 RADIUS = 90.0  # mm, about a head's: one degree of the turn is as wide as RADIUS radians at the surface
 AXIS = 70.0  # mm behind the middle of the face
-SPACING = 0.8  # mm between samples
-SIDE = 360  # samples: 288 mm of the turn and of the height
+SPACING = 1.0  # mm between samples
+SIDE = 288  # samples: mm of the turn and of the height
 NOISE, RIPPLE = 0.08, 0.12  # mm: from sample to sample, and over a few mm
 HOLES, HOLE_RADIUS = 10, (1.5, 5.0)  # mm
 STEEPEST = 4.0  # mm between neighbours; beyond it the laser saw a silhouette

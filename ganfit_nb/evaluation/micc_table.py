@@ -1,0 +1,64 @@
+"""Table 1: mean ± standard deviation over the subjects, beside the paper's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ganfit_nb.evaluation.micc import BEST, COUNTS, LANDMARKS_ALONE, MEAN_FACE, SETTINGS, TEXTURES, VARIANTS
+
+# Mean and standard deviation in mm, Cooperative, Indoor, Outdoor: Table 1 of the paper, on MICC itself.
+PAPER = {
+    "Tran et al. 2017": ((1.93, 0.27), (2.02, 0.25), (1.86, 0.23)),
+    "Booth et al. 2017": ((1.82, 0.29), (1.85, 0.22), (1.63, 0.16)),
+    "Genova et al. 2018": ((1.50, 0.13), (1.50, 0.11), (1.48, 0.11)),
+    "GANFIT, 5 frames": ((0.95, 0.107), (0.94, 0.106), (0.94, 0.106)),
+}
+ROWS = (MEAN_FACE, LANDMARKS_ALONE, *TEXTURES, BEST)
+GLOBAL = (MEAN_FACE, BEST)  # rows that know nothing of the photos
+WIDTH = 24
+
+
+def cell_values(
+    records: Mapping[str, dict[str, Any]], row: str, setting: str, count: int, variant: str, figure: str = "mm"
+) -> list[float]:
+    """One figure of every subject that has it: `mm`, or how it came about (`to_scan`, `from_scan`, `scale`)."""
+    found = []
+    for record in records.values():
+        errors = record["errors"]
+        cell = errors.get(row) if row in GLOBAL else errors.get(setting, {}).get(str(count), {}).get(row)
+        if cell:
+            found.append(cell[variant][figure])
+    return found
+
+
+def table(records: Mapping[str, dict[str, Any]], label: str) -> str:
+    """The table as text; `label` says what data it is of."""
+    blocks = [_block(records, variant, label) for variant in VARIANTS]
+    paper = [
+        f"{name:{WIDTH}}" + "".join(f"{'':11}{_cell(mean, sd):>11}" for mean, sd in cells)
+        for name, cells in PAPER.items()
+    ]
+    return "\n\n".join(
+        [*blocks, "Table 1 of the paper, on MICC itself, variant of alignment not stated\n" + "\n".join(paper)]
+    )
+
+
+def _block(records: Mapping[str, dict[str, Any]], variant: str, label: str) -> str:
+    title = f"{label}, {variant}: symmetric point-to-plane error, mean ± sd over subjects, mm"
+    head = f"{'':{WIDTH}}" + "".join(f"{setting:^22}" for setting in SETTINGS)
+    counts = f"{'frames':{WIDTH}}" + "".join(f"{count:>11}" for _ in SETTINGS for count in COUNTS)
+    lines = []
+    for row in ROWS:
+        cells = [cell_values(records, row, setting, count, variant) for setting in SETTINGS for count in COUNTS]
+        shown = [_cell(float(np.mean(cell)), float(np.std(cell))) if cell else "–" for cell in cells]
+        lines.append(f"{row:{WIDTH}}" + "".join(f"{text:>11}" for text in shown))
+    sizes = {len(cell_values(records, row, s, c, variant)) for row in ROWS for s in SETTINGS for c in COUNTS}
+    subjects = f"subjects: {min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
+    return "\n".join([title, head, counts, *lines, subjects])
+
+
+def _cell(mean: float, deviation: float) -> str:
+    return f"{mean:.2f} ± {deviation:.2f}"

@@ -1,0 +1,69 @@
+"""A finished fit of an image set as folders: shared/ for the person, one for each photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganfit_nb.export import as_lists, complete_directory, contact_sheet, write_json, write_meshes
+from ganfit_nb.image_set import SetStep
+from ganfit_nb.photo import Photo
+from ganfit_nb.recipe import Recipe
+from ganfit_nb.result import Result
+
+SHARED = "shared"
+OVERLAY_SIZE = 512
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """The photos of one person by name, how they were fitted, and every step."""
+
+    photos: Mapping[str, Photo]
+    recipe: Recipe
+    steps: Sequence[SetStep]
+    interrupted: bool = False
+
+    def of_photos(self) -> dict[str, Result]:
+        """The result of every photo: the shared shape and texture with its own expression, camera and light."""
+        return {
+            name: self.recipe.result(photo, [step.steps[k] for step in self.steps], self.interrupted)
+            for k, (name, photo) in enumerate(self.photos.items())
+        }
+
+    def write(self, directory: Path) -> None:
+        """shared/ with the meshes and the texture of the person, and what one photo's fit writes beside it."""
+        results = self.of_photos()
+        for name, result in results.items():
+            result.write(directory / name)
+        self._write_shared(directory / SHARED, results)
+
+    @torch.no_grad()
+    def _write_shared(self, directory: Path, results: Mapping[str, Result]) -> None:
+        model = self.recipe.face_model()
+        person = self.steps[-1].shared(model)
+        rendering = model.render(person, OVERLAY_SIZE)
+        with complete_directory(directory) as work:
+            write_meshes(work, model, person)
+            contact_sheet([rendering.image, rendering.shaded_geometry, rendering.unlit]).save(work / "overlay.png")
+            write_json(work / "fit.json", self._record(results, as_lists(person)))
+
+    def _record(self, results: Mapping[str, Result], person: dict[str, list[float]]) -> dict[str, Any]:
+        last = self.steps[-1]
+        return {
+            "photos": list(results),
+            "interrupted": self.interrupted,
+            "identity_distance": float(np.mean([result.identity_distance() for result in results.values()])),
+            "landmark_error": float(np.mean([result.landmark_error() for result in results.values()])),
+            "seconds": last.seconds,
+            "steps": last.index if last.stage == "joint" else 0,
+            "seed": self.recipe.config.seed,
+            "parameters": {name: person[name] for name in ("identity", "texture")},
+            "totals": [step.total for step in self.steps],
+            "stages": [step.stage for step in self.steps],
+        }

@@ -1,0 +1,170 @@
+"""The MICC experiment on a small dataset in its layout: the model's own shape as scan, a video of its pictures."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from known_face import known_face, picture_of
+
+from ganfit_nb import FaceModel, GanfitError
+from ganfit_nb.cli import main
+from ganfit_nb.evaluation.micc import SETTINGS, MiccConfig, scan_files, subjects, video_file
+from ganfit_nb.evaluation.micc_standin import write_video
+from ganfit_nb.evaluation.micc_table import cell_values, table
+from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, scan_error
+from ganfit_nb.evaluation.similarity import Similarity
+from ganfit_nb.evaluation.standin_scanner import scan
+from ganfit_nb.evaluation.surface import Surface
+from ganfit_nb.export import textured_mesh
+from ganfit_nb.photo import default_detector
+
+OPTIONS = ["--steps", "0", "--size", "64"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return FaceModel.default()
+
+
+@pytest.fixture(scope="module")
+def person(model):
+    return known_face(model, 3).replace(expression=torch.zeros(29))
+
+
+@pytest.fixture(scope="module")
+def judge(model):
+    return Judge(model.morphable)
+
+
+@pytest.fixture(scope="module")
+def scanned(model, person):
+    vertices = model.vertices(person).double().numpy()
+    found = scan(
+        vertices - vertices[model.morphable.face_region].mean(0),
+        model.morphable.faces.numpy(),
+        np.random.default_rng(0),
+    )
+    return Scan.find_marks(found, model.morphable, default_detector())
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, model, person):
+    """One whole subject, one without a scan."""
+    root = tmp_path_factory.mktemp("micc")
+    folder = root / "subject_01" / "Model" / "frontal1" / "obj"
+    folder.mkdir(parents=True)
+    textured_mesh(model, model.vertices(person), model.texture(person.texture)).export(folder / "scan.obj")
+    video = root / "subject_01" / "Video"
+    video.mkdir()
+    picture = (picture_of(model, person, 256) * 255).to(torch.uint8).numpy()
+    write_video(video / "Indoor-Cooperative.mjpg", [picture] * 5, 3)
+    (root / "subject_02" / "Video").mkdir(parents=True)
+    return root
+
+
+def test_a_scan_is_another_mesh_of_the_same_face(model, person, judge, scanned):
+    assert len(scanned.surface.vertices) > 3 * len(model.morphable.mean)
+    truth = scan_error(judge.reconstruction(model.vertices(person)), scanned, scaled=False)
+    mean = scan_error(judge.reconstruction(model.morphable.mean), scanned, scaled=False)
+    assert truth.distance.mean < 0.3  # the scanner's noise and the parts it does not see
+    assert truth.distance.mean < 0.3 * mean.distance.mean
+
+
+def test_the_unit_of_a_reconstruction_matters_only_where_it_is_part_of_the_error(model, judge, scanned):
+    face = judge.reconstruction(model.morphable.mean)
+    small = face.moved(Similarity(0.9, np.eye(3), np.zeros(3)))
+    tiny = face.moved(Similarity(1e-3, np.eye(3), np.zeros(3)))  # metres
+    scaled = [scan_error(one, scanned, scaled=True) for one in (face, small, tiny)]
+    assert scaled[1].distance.mean == pytest.approx(scaled[0].distance.mean, rel=1e-6)
+    assert scaled[2].distance.mean == pytest.approx(scaled[0].distance.mean, rel=1e-6)
+    assert scaled[2].scale == pytest.approx(1000 * scaled[0].scale, rel=1e-6)
+    rigid = [scan_error(one, scanned, scaled=False).distance.mean for one in (face, small)]
+    assert rigid[1] > 1.3 * rigid[0]
+
+
+def test_the_inside_of_the_mouth_is_not_judged(model, judge):
+    outside = judge.reconstruction(model.morphable.mean).surface
+    assert 0.5 * len(model.morphable.faces) < len(outside.faces) < len(model.morphable.faces)
+    assert len(np.unique(outside.faces)) == len(outside.vertices)
+
+
+@pytest.fixture(scope="module")
+def killed(dataset, tmp_path_factory):
+    """The folder of a run that was killed as soon as it had stored something, and what it had stored."""
+    out = tmp_path_factory.mktemp("out")
+    command = [sys.executable, "-m", "ganfit_nb", "evaluate", "micc", str(dataset), "--out", str(out), *OPTIONS]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (out / "subject_01.json").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    return out, json.loads((out / "subject_01.json").read_text())["errors"]
+
+
+def test_a_killed_run_goes_on_and_its_results_are_stored_reused_and_explained(dataset, killed, capsys):
+    out, before = killed
+    run = ["evaluate", "micc", str(dataset), "--out", str(out), *OPTIONS]
+    assert main(run) == 0
+    shown = capsys.readouterr()
+    assert "MICC, similarity" in shown.out
+    assert "stand-in" not in shown.out
+    missing = [line for line in shown.err.splitlines() if not line.endswith("…")]
+    assert len(missing) == 3  # two videos of the one, the scan of the other
+    assert all("subject_0" in line for line in missing)
+    record = json.loads((out / "subject_01.json").read_text())
+    assert before.items() <= record["errors"].items()
+    cell = record["errors"]["Cooperative"]["5"]["full model"]["similarity"]
+    assert 0 < cell["mm"] < 3
+    assert cell["covered"] > 0.8
+    cell["mm"] = 0.125  # a trace that a rerun would wipe
+    (out / "subject_01.json").write_text(json.dumps(record))
+    assert main(run) == 0
+    assert "0.12 ± 0.00" in capsys.readouterr().out
+    assert main([*run[:-1], "96"]) == 1
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_dataset_is_one_sentence(tmp_path, capsys):
+    assert main(["evaluate", "micc", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_layout_is_that_of_the_dataset(tmp_path):
+    subject = tmp_path / "subject_07"
+    for path in ("Model/frontal2/obj/110926.obj", "Video/PTZ-Indoor.mjpeg", "Video/ptz-outdoor.MPG"):
+        (subject / path).parent.mkdir(parents=True, exist_ok=True)
+        (subject / path).touch()
+    assert subjects(tmp_path) == [subject]
+    assert [path.name for path in scan_files(subject)] == ["110926.obj"]
+    assert video_file(subject, "Outdoor").name == "ptz-outdoor.MPG"
+    with pytest.raises(GanfitError, match="Indoor-Cooperative"):
+        video_file(subject, "Cooperative")
+
+
+def test_the_table_is_of_means_over_subjects():
+    def cell(value):
+        return {v: {"mm": value, "scale": 1.0} for v in ("rigid", "similarity")}
+
+    def record(value):
+        frames = {count: {"full model": cell(value), "PCA texture": cell(3.0)} for count in ("1", "5")}
+        return {"errors": {"mean face": cell(4.0)} | dict.fromkeys(SETTINGS, frames), "problems": []}
+
+    records = {"subject_01": record(1.0), "subject_02": record(2.0)}
+    assert cell_values(records, "full model", "Indoor", 5, "rigid") == [1.0, 2.0]
+    text = table(records, "stand-in for MICC")
+    assert text.count("1.50 ± 0.50") == 12
+    assert "stand-in for MICC, rigid" in text
+    assert "0.95 ± 0.11" in text
+    assert MiccConfig().steps == 200
+
+
+def test_a_reconstruction_moves_with_its_points(model, judge):
+    face = judge.reconstruction(model.morphable.mean)
+    moved = face.moved(Similarity(2.0, np.eye(3), np.ones(3)))
+    assert isinstance(moved, Reconstruction)
+    np.testing.assert_allclose(moved.marks, 2 * face.marks + 1)
+    assert isinstance(moved.surface, Surface)
