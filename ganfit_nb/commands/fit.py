@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ganfit_nb.assets import asset_path
+from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import writable_directory
 from ganfit_nb.photo_files import named_photos
 
@@ -84,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
     if options.same_person or videos:
         if not options.same_person and len(photos) > 1:
             raise GanfitError(f"{videos[0]} is a video; fit it alone, or all as --same-person if they show one person.")
+        tell_licence(recipe)
         return fit_set.run(photos, recipe, options)
     if options.scheduler or len(options.photos) > 1 or any(path.is_dir() for path in options.photos):
         return run_batch(photos, recipe, options)

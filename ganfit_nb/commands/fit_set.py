@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) 
     if SHARED in photos:
         raise GanfitError(f"A photo named {SHARED} would be written to the folder of the shared result; rename it.")
     writable_directory(options.out)
+    for name, photo in photos.items():
+        for note in photo.notes:
+            print(f"{name}: {note}", file=sys.stderr)
     result = fit_with_progress(photos, recipe)
     result.write(options.out)
     for name, one in result.of_photos().items():
