@@ -72,9 +72,10 @@ def align_update(
 
 
 def _energy_of_set(views: Sequence[LandmarkPairs], model: FaceModel, parameters: Sequence[FaceParameters]) -> Tensor:
-    """Σ over the photos; the prior of the p_s that they share counts once."""
-    share = 1 / len(views)
-    return torch.stack([_energy(pairs, model, p, share) for pairs, p in zip(views, parameters, strict=True)]).sum()
+    """Σ over the photos. The prior of the p_s that they share counts in each, as in a mean of fits (Eq. 13): what the
+    detector gets wrong in one photo of a person it gets wrong in the others, too, so n photos are not n times the
+    evidence."""
+    return torch.stack([_energy(pairs, model, p) for pairs, p in zip(views, parameters, strict=True)]).sum()
 
 
 def _normal_equations(
@@ -90,7 +91,7 @@ def _normal_equations(
     normal = torch.zeros(shared + own * len(views), shared + own * len(views))
     descent = torch.zeros(len(normal))
     for k, (pairs, p) in enumerate(zip(views, parameters, strict=True)):
-        slope, residual = _linearise(pairs, model, p, 1 / len(views))
+        slope, residual = _linearise(pairs, model, p)
         slope = slope * moves  # a frozen coefficient has no slope, and 1 on the diagonal: its part of the step is 0
         unknowns = torch.cat([torch.arange(shared), torch.arange(own) + shared + own * k])
         normal[unknowns[:, None], unknowns] += slope.T @ slope + torch.diag(1 - moves)
@@ -115,20 +116,14 @@ def _camera_prior(camera: Tensor) -> Tensor:
     return torch.cat([((distance.log() - LOG_DISTANCE_MEAN) / LOG_DISTANCE_SD)[None], target / TARGET_SD])
 
 
-def _priors(parameters: FaceParameters, share: float) -> Tensor:
-    """Standardised deviations: a `share` of p_s's, p_e, and the camera's own."""
-    return torch.cat([share**0.5 * parameters.identity, parameters.expression, _camera_prior(parameters.camera)])
-
-
-def _energy(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters, share: float) -> Tensor:
+def _energy(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> Tensor:
     distance = _residual(pairs, pairs.surface.on(model.vertices(parameters)), parameters).norm(dim=1)
     huber = torch.where(distance < HUBER, distance.square(), HUBER * (2 * distance - HUBER))
-    return (pairs.weight * huber).sum() + _priors(parameters, share).square().sum()
+    priors = torch.cat([parameters.identity, parameters.expression, _camera_prior(parameters.camera)])
+    return (pairs.weight * huber).sum() + priors.square().sum()
 
 
-def _linearise(
-    pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters, share: float
-) -> tuple[Tensor, Tensor]:
+def _linearise(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> tuple[Tensor, Tensor]:
     """Jacobian and residual of the energy's reweighted least squares, columns ordered p_s, p_e, p_c."""
     positions = pairs.surface.on(model.vertices(parameters))
     bases = (model.morphable.identity_basis, model.morphable.expression_basis)
@@ -146,10 +141,10 @@ def _linearise(
     k = moves.shape[0]
     prior_rows = torch.zeros(k + 4, k + 7)
     prior_rows[:k, :k] = torch.eye(k)
-    prior_rows[: parameters.identity.numel()] *= share**0.5
     prior_rows[k:, k:] = jacobian(_camera_prior, camera)
     rows = torch.cat([(root[..., None] * torch.cat([by_shape, by_camera], dim=2)).flatten(0, 1), prior_rows])
-    return rows, torch.cat([(root * residual).flatten(), _priors(parameters, share)])
+    priors = torch.cat([parameters.identity, parameters.expression, _camera_prior(camera)])
+    return rows, torch.cat([(root * residual).flatten(), priors])
 
 
 def _moved(parameters: FaceParameters, step: Tensor) -> FaceParameters:
