@@ -5,9 +5,11 @@ import base64
 import io
 
 import ipywidgets as widgets
+import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from nbconvert import HTMLExporter
 from PIL import Image
 
 from ganfit_widgets import Component, component
@@ -85,6 +87,16 @@ def test_what_is_not_displayed_is_not_drawn(shell):
     patch.picture = None  # not to be called
     patch.changed()
     assert run(shell, "pass") == []
+
+
+def test_a_notebook_as_html_shows_the_picture(shell):
+    outputs = [
+        nbformat.v4.new_output("display_data", message["data"], metadata=message["metadata"])
+        for message in run(shell, "display(patch)", patch=Patch())
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("patch", outputs=outputs)])
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert 'src="data:image/jpeg;base64,' in page
 
 
 def test_components_side_by_side():

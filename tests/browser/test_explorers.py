@@ -26,7 +26,7 @@ PLACE = {name: number for number, name in enumerate(CELLS, 1)}
 @pytest.fixture(scope="module")
 def explorers(browser, lab):
     with open_page(browser) as opened:
-        opened.in_lab(lab, [SETUP, *CELLS.values()], "explorers.ipynb")
+        opened.in_lab(lab, [SETUP, *CELLS.values()])
         opened.wait(lambda: opened.ask("print('icp' in globals())") == "True")
         yield opened
 
@@ -126,7 +126,7 @@ def test_icp_player(explorers):
 
 
 def test_all_of_them_in_voila(opened, voila_server, shot):
-    opened.in_voila(voila_server, [SETUP, *CELLS.values()], "explorers.ipynb")
+    opened.in_voila(voila_server, [SETUP, *CELLS.values()])
     page = opened.page
     opened.button("Random person").click()
     page.get_by_text("moved 0.0 mm").wait_for(state="detached")

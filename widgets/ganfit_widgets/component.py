@@ -6,7 +6,7 @@ import asyncio
 import base64
 import io
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 from weakref import WeakSet
@@ -71,14 +71,22 @@ class Component(widgets.VBox):
     def _save_picture(self) -> None:
         if self in _changed:
             _changed.discard(self)
-            update_display(_as_output(self.picture()), display_id=self._picture_id, raw=True)
+            self._show_picture(update_display)
+
+    def _show_picture(self, show: Callable[..., Any]) -> None:
+        """Sends the present picture by IPython's `display` or `update_display`."""
+        picture, data = self.picture(), io.BytesIO()
+        picture.convert("RGB").save(data, "JPEG", quality=92, subsampling=0)
+        words = f"{type(self).__name__}: its last state"
+        content = {"image/jpeg": base64.b64encode(data.getvalue()).decode(), "text/plain": words}
+        show(content, raw=True, display_id=self._picture_id)
 
     def _ipython_display_(self, **kwargs: Any) -> None:
         text = f"{type(self).__name__}: run the notebook to use it; below is its last state."
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         display({WIDGET_VIEW: view, "text/plain": text}, raw=True)
         self._picture_id = self._picture_id or uuid.uuid4().hex
-        display(_as_output(self.picture()), raw=True, display_id=self._picture_id)
+        self._show_picture(display)
         shell = get_ipython()
         if shell and _save_changed not in shell.events.callbacks["post_run_cell"]:
             shell.events.register("post_run_cell", _save_changed)
@@ -127,12 +135,3 @@ def _pictures_within(children: Sequence[widgets.Widget]) -> Iterator[Image.Image
 def _save_changed(*_: Any) -> None:
     for component in list(_changed):
         component._save_picture()
-
-
-def _as_output(picture: Image.Image) -> dict[str, Any]:
-    data = io.BytesIO()
-    picture.convert("RGB").save(data, "JPEG", quality=92, subsampling=0)
-    return {
-        "image/jpeg": base64.b64encode(data.getvalue()).decode(),
-        "text/plain": f"picture, {picture.width} x {picture.height} pixels",
-    }

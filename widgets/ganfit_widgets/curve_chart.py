@@ -84,7 +84,7 @@ def draw(
     top, bottom = _decades([value for values in (*before, *history) for value in values.values()])
     axes = _Axes(max(len(history), len(before), 2) - 1, top, bottom)
     drawing.text(LEFT, 12, title)
-    drawing.text(axes.x(axes.last), HEIGHT - 6, f"step {axes.last}", "end")
+    drawing.text(axes.x(axes.last), HEIGHT - 6, f"step {max(len(history), len(before)) - 1}", "end")
     for exponent in range(bottom, top + 1):
         drawing.line(LEFT, axes.y(exponent), axes.x(axes.last), axes.y(exponent))
         drawing.text(LEFT - 4, axes.y(exponent) + 4, f"{10.0**exponent:g}", "end")

@@ -34,7 +34,10 @@ class Drawing:
         self._lines.append(((x1, y1), (x2, y2), 0.9 if strong else 0.25))
 
     def curve(self, points: list[Point], colour: str, *, faint: bool = False) -> None:
-        """A coloured polyline; nothing for fewer than one point."""
+        """A coloured polyline; a single point is a dash, and none is nothing."""
+        if len(points) == 1:
+            (x, y) = points[0]
+            points = [(x, y), (x + 3, y)]
         if points:
             self._curves.append((points, colour, faint))
 
