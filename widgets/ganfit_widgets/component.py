@@ -77,7 +77,7 @@ class Component(widgets.VBox):
         """Sends the present picture by IPython's `display` or `update_display`."""
         picture, data = self.picture(), io.BytesIO()
         picture.convert("RGB").save(data, "JPEG", quality=92, subsampling=0)
-        words = f"{type(self).__name__}: its last state"
+        words = f"picture, {picture.width} x {picture.height} pixels"
         content = {"image/jpeg": base64.b64encode(data.getvalue()).decode(), "text/plain": words}
         show(content, raw=True, display_id=self._picture_id)
 

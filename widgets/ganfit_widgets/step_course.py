@@ -81,4 +81,4 @@ class Course:
             return ""
         rate = len(self._seconds) / sum(self._seconds)
         left = "" if remaining is None or self.ended else f" · {remaining / rate:.0f} s left"
-        return f" · {rate:.3g} steps/s{left}"
+        return f" · {rate:.{1 if rate < 100 else 0}f} steps/s{left}"
