@@ -8,6 +8,7 @@ from ganfit_nb.cli import main
 from ganfit_nb.evaluation.judge import Embeddings
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.lfw import Pair, first_of_each_fold, pictures_of, read_pairs, write_pairs
+from ganfit_nb.evaluation.lfw_photographer import FIELD, random_shot
 from ganfit_nb.evaluation.lfw_report import report
 from ganfit_nb.evaluation.lfw_standin import SIDE, choose_pairs, write_lfw_standin
 from ganfit_nb.export import to_pil
@@ -85,6 +86,14 @@ def stand_in(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "lfw"
     write_lfw_standin(root, 4, 2, 2, photograph)
     return root
+
+
+def test_the_stand_ins_shots_are_framed_like_lfw_and_never_covered():
+    shots = [random_shot(np.random.default_rng(seed)) for seed in (0, *range(40))]
+    assert shots[0] == shots[1]
+    assert len({shot.yaw for shot in shots}) == 40
+    assert all(FIELD[0] <= shot.field <= FIELD[1] and shot.pole is None for shot in shots)
+    assert {shot.distance < 1200 for shot in shots} == {shot.distance > 5000 for shot in shots} == {True, False}
 
 
 def test_the_stand_in_is_evaluated_resumably(stand_in, tmp_path, capsys):

@@ -48,13 +48,20 @@ def run(options: argparse.Namespace) -> int:
     photos = {**named_photos(options.photos), **known_photos(known, recipe, options.out / "known")}
     photos = photos or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
     fits = [
-        tasks_of({f"{name}/{key}": path for name, path in photos.items()}, options.out / "fits", brief=True, recipe=r)
-        for key, r in ((key, variant.recipe(recipe)) for key, variant in VARIANTS.items())
+        tasks_of(
+            {f"{name}/{key}": path for name, path in photos.items()}, options.out / "fits", variant.recipe(recipe), True
+        )
+        for key, variant in VARIANTS.items()
     ]
     outcomes = batch.run([task for tasks in fits for task in tasks], options, options.out / "fits")
-    failed = {outcome.name.rsplit("/", 1)[0] for outcome in outcomes if outcome.status == "failed"}
-    write([tasks for tasks in zip(*fits, strict=True) if tasks[0].name.rsplit("/", 1)[0] not in failed], known, options)
+    failed = {photo_of(outcome.name) for outcome in outcomes if outcome.status == "failed"}
+    write([tasks for tasks in zip(*fits, strict=True) if photo_of(tasks[0].name) not in failed], known, options)
     return 1 if failed else 0
+
+
+def photo_of(task: str) -> str:
+    """The photo's name in `photo/variant`."""
+    return task.rsplit("/", 1)[0]
 
 
 def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[str, Path]:
@@ -63,11 +70,12 @@ def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[st
     from ganfit_nb.export import to_pil, writable_directory
 
     paths = {name: folder / f"{name}.png" for name in known}
-    people = KnownPeople(recipe.face_model().morphable) if known else None
-    for name, number in known.items():
-        if people and not paths[name].exists():
-            writable_directory(folder)
-            to_pil(people.photograph(people[number], number, 512)).save(paths[name])
+    missing = [name for name, path in paths.items() if not path.exists()]
+    if missing:
+        people = KnownPeople(recipe.face_model().morphable)
+        for name in missing:
+            picture = people.photograph(people[known[name]], known[name], 512)
+            to_pil(picture).save(writable_directory(folder) / paths[name].name)
     return paths
 
 
@@ -80,7 +88,7 @@ def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argp
     photos = [tasks[0].recipe.photo(tasks[0].photo).at(256) for tasks in variants]
     ablated = []
     for photo, tasks in zip(tqdm(photos, desc="measuring", unit="photo"), variants, strict=True):
-        ablated.append([examine(task, photo, known.get(task.name.rsplit("/", 1)[0])) for task in tasks])
+        ablated.append([examine(task, photo, known.get(photo_of(task.name))) for task in tasks])
     rows = [one.measures for row in ablated for one in row]
     write_table(rows, options.out / "ablation.csv")
     sheet(photos, ablated).savefig(options.out / "ablation.png", dpi=120)

@@ -57,14 +57,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def judged(tasks: list[Task], options: argparse.Namespace) -> dict[str, Embeddings]:
-    """The judge's embeddings of every fitted photo."""
+    """The judge's embeddings of every fitted photo, in the order of the tasks, so that sums over them are the same."""
     from ganfit_nb.evaluation.judge import judgements
     from ganfit_nb.workers import workers
 
     store = options.out / f"judged-by-{Path(options.judge).stem}"
     with workers(options.jobs, options.scheduler):
         told = judgements(tasks, options.judge, store.absolute())
-        return dict(tqdm(told, desc="judging", total=len(tasks), unit="photo"))
+        embeddings = dict(tqdm(told, desc="judging", total=len(tasks), unit="photo"))
+    return {task.name: embeddings[task.name] for task in tasks}
 
 
 def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argparse.Namespace) -> None:
@@ -84,22 +85,21 @@ def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argpars
 def summary(found: LfwReport, options: argparse.Namespace) -> str:
     """The numbers in words."""
     similarity = found.rendering_to_photo
+    lines = [
+        f"{found.data}, fitted with {options.identity}, judged by {found.judge}: cosine similarity",
+        f"rendering to photo   mean {similarity.mean():.3f}, standard deviation {similarity.std():.3f}, "
+        f"{len(similarity)} pictures",
+        _line("renderings", found.renderings),
+        _line("photos", found.photos),
+    ]
+    if found.missing:
+        lines.append(f"{found.missing} pairs are left out, since a photo could not be fitted.")
+    return "\n".join(lines)
 
-    def line(name: str, pairs: PairSimilarities) -> str:
-        told, mean = pairs.verification, pairs.similarity[pairs.same].mean()
-        other = pairs.similarity[~pairs.same].mean()
-        return (
-            f"pairs of {name:11s} same {mean:.3f}, different {other:.3f}, overlap {told.overlap:.3f}, "
-            f"accuracy {100 * told.accuracy:.1f} ± {100 * told.standard_error:.1f} %"
-        )
 
-    missing = f"; {found.missing} pairs left out, since a photo could not be fitted" if found.missing else ""
-    return "\n".join(
-        [
-            f"{found.data}, fitted with {options.identity}, judged by {found.judge}: cosine similarity",
-            f"rendering to photo   mean {similarity.mean():.3f}, standard deviation {similarity.std():.3f}, "
-            f"{len(similarity)} pictures",
-            line("renderings", found.renderings),
-            line("photos", found.photos) + missing,
-        ]
+def _line(name: str, pairs: PairSimilarities) -> str:
+    told, same, other = pairs.verification, pairs.similarity[pairs.same], pairs.similarity[~pairs.same]
+    return (
+        f"pairs of {name:11s} same {same.mean():.3f}, different {other.mean():.3f}, overlap {told.overlap:.3f}, "
+        f"accuracy {100 * told.accuracy:.1f} ± {100 * told.standard_error:.1f} %"
     )
