@@ -18,7 +18,8 @@ PAPER = {
 }
 ROWS = (MEAN_FACE, LANDMARKS_ALONE, *TEXTURES, BEST)
 GLOBAL = (MEAN_FACE, BEST)  # rows that know nothing of the photos
-WIDTH = 24
+WIDTH = 25
+CELL = 14
 
 
 def cell_values(
@@ -38,23 +39,23 @@ def table(records: Mapping[str, dict[str, Any]], label: str) -> str:
     """The table as text; `label` says what data it is of."""
     blocks = [_block(records, variant, label) for variant in VARIANTS]
     paper = [
-        f"{name:{WIDTH}}" + "".join(f"{'':11}{_cell(mean, sd):>11}" for mean, sd in cells)
+        f"{name:{WIDTH}}" + "".join(f"{'':{CELL}}{_cell(mean, sd):>{CELL}}" for mean, sd in cells)
         for name, cells in PAPER.items()
     ]
     return "\n\n".join(
-        [*blocks, "Table 1 of the paper, on MICC itself, variant of alignment not stated\n" + "\n".join(paper)]
+        [*blocks, "Table 1 of the paper, on MICC itself; which alignment is not stated\n" + "\n".join(paper)]
     )
 
 
 def _block(records: Mapping[str, dict[str, Any]], variant: str, label: str) -> str:
     title = f"{label}, {variant}: symmetric point-to-plane error, mean ± sd over subjects, mm"
-    head = f"{'':{WIDTH}}" + "".join(f"{setting:^22}" for setting in SETTINGS)
-    counts = f"{'frames':{WIDTH}}" + "".join(f"{count:>11}" for _ in SETTINGS for count in COUNTS)
+    head = f"{'':{WIDTH}}" + "".join(f"{setting:>{2 * CELL}}" for setting in SETTINGS)
+    counts = f"{'frames':{WIDTH}}" + "".join(f"{count:>{CELL}}" for _ in SETTINGS for count in COUNTS)
     lines = []
     for row in ROWS:
         cells = [cell_values(records, row, setting, count, variant) for setting in SETTINGS for count in COUNTS]
         shown = [_cell(float(np.mean(cell)), float(np.std(cell))) if cell else "–" for cell in cells]
-        lines.append(f"{row:{WIDTH}}" + "".join(f"{text:>11}" for text in shown))
+        lines.append(f"{row:{WIDTH}}" + "".join(f"{text:>{CELL}}" for text in shown))
     sizes = {len(cell_values(records, row, s, c, variant)) for row in ROWS for s in SETTINGS for c in COUNTS}
     subjects = f"subjects: {min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
     return "\n".join([title, head, counts, *lines, subjects])

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from ganfit_nb.evaluation.aligners import onto_points
+from ganfit_nb.evaluation.aligners import Align, onto_points
 from ganfit_nb.evaluation.croppers import NOSE_RADIUS, within
 from ganfit_nb.evaluation.distances import SymmetricDistance, symmetric_distance
 from ganfit_nb.evaluation.icp import IcpStep, icp
@@ -92,12 +92,12 @@ class ScanError:
     steps: int
 
 
-def lay_onto(face: Reconstruction, scan: Scan, *, scaled: bool) -> Iterator[IcpStep]:
+def lay_onto(face: Reconstruction, scan: Scan, *, scaled: bool, align: Align = onto_points) -> Iterator[IcpStep]:
     """The ICP that brings a reconstruction's face onto the scan, begun from the landmarks; one step a turn."""
     start = _by_landmarks(face, scan, scaled)
     near = np.flatnonzero(within(start(face.surface.vertices), scan.nose, NOSE_RADIUS))
     points = face.surface.vertices[near[:: -(-len(near) // ICP_POINTS)]]
-    yield from icp(Surface(points, face.surface.faces[:0]), scan.surface, scaled=scaled, start=start)
+    yield from icp(Surface(points, face.surface.faces[:0]), scan.surface, scaled=scaled, start=start, align=align)
 
 
 def scan_error(face: Reconstruction, scan: Scan, *, scaled: bool) -> ScanError:
