@@ -45,6 +45,14 @@ def test_the_table_is_measured_for_all(board):
     assert board.picture().width > 200
 
 
+def test_the_picture_keeps_its_size(board):
+    """A saved output that changed its size would differ from the one that is first displayed."""
+    size = board.picture().size
+    board.restart()
+    assert board.measures == {}
+    assert board.picture().size == size
+
+
 def test_toggles_choose_and_the_last_one_stays(board):
     board.chosen = ("full",)
     board._toggles["pca"].value = True

@@ -62,8 +62,9 @@ def test_settings_begin_anew_or_branch(player):
 
 
 def test_restart_shows_the_start(player):
-    start = player.mesh.vertices.clone()
+    start, size = player.mesh.vertices.clone(), player.picture().size
     player.run(3)
+    assert player.picture().size == size
     assert not torch.equal(player.mesh.vertices, start)
     player.restart()
     assert torch.equal(player.mesh.vertices, start)

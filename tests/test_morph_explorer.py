@@ -113,3 +113,5 @@ def test_its_picture_shows_the_face(explorer):
     before = np.asarray(explorer.picture())
     explorer.actions = {"jawOpen": 1.0}
     assert np.abs(np.asarray(explorer.picture()).astype(int) - before).mean() > 0.5
+    explorer.heat_map = True
+    assert np.asarray(explorer.picture()).shape == before.shape  # a saved output keeps its size

@@ -141,7 +141,7 @@ class AblationBoard(StepPlayer):
         pictures, self.measures = content
         for name, picture in pictures.items():
             self._pictures[name].show(picture)
-        self._table.show({self.variants[name].label: found for name, found in self.measures.items()})
+        self._show_table()
 
     def reset(self) -> None:
         """The photo in every place."""
@@ -151,7 +151,10 @@ class AblationBoard(StepPlayer):
         self.measures = {}
         for picture in self._pictures.values():
             picture.show(self.photo.image)
-        self._table.show({})
+        self._show_table()
+
+    def _show_table(self) -> None:
+        self._table.show({self.variants[name].label: self.measures.get(name) for name in self.chosen})
 
     def _model_of(self, name: str) -> FaceModel:
         if name not in self._models:
@@ -167,7 +170,7 @@ class _Table(Component):
         super().__init__([self._html])
         self.show({})
 
-    def show(self, measures: Mapping[str, Measures]) -> None:
+    def show(self, measures: Mapping[str, Measures | None]) -> None:
         self._drawing = _draw_table(measures)
         self._html.value = self._drawing.svg("what each variant has reached")
         self.changed()
@@ -176,18 +179,19 @@ class _Table(Component):
         return self._drawing.picture()
 
 
-def _draw_table(measures: Mapping[str, Measures]) -> Drawing:
+def _draw_table(measures: Mapping[str, Measures | None]) -> Drawing:
     drawing = Drawing(WIDTH, ROW * (len(measures) + 1) + 6)
     for title, x in COLUMNS.items():
         drawing.text(x + 4, 14, title)
     drawing.line(0, ROW, WIDTH, ROW, strong=True)
-    rows = [(m.identity, 100 * m.landmarks, m.pixel) for m in measures.values()]
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    rows = {label: (m.identity, 100 * m.landmarks, m.pixel) for label, m in measures.items() if m}
+    columns = [list(column) for column in zip(*rows.values(), strict=True)]
     best = [min(column) if column.count(min(column)) == 1 else None for column in columns]  # a tie has no best
-    for number, (label, row) in enumerate(zip(measures, rows, strict=True), 1):
+    for number, label in enumerate(measures, 1):
         y = ROW * number + 15
         drawing.text(4, y, label)
-        for x, value, least, digits in zip(list(COLUMNS.values())[1:], row, best, (3, 2, 4), strict=True):
+        figures = zip(rows[label], best, (3, 2, 4), strict=True) if label in rows else ()
+        for x, (value, least, digits) in zip(list(COLUMNS.values())[1:], figures, strict=False):  # none at first
             drawing.text(x + 4, y, f"{value:.{digits}f}{'  ← best' if least == value else ''}")
     return drawing
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray as Array
+from PIL import Image
 from torch import Tensor
 from traitlets import Bool, observe
 
@@ -18,8 +19,10 @@ from ganfit_nb.evaluation.aligners import onto_planes, onto_points
 from ganfit_nb.evaluation.icp import IcpStep, icp
 from ganfit_nb.evaluation.similarity import Similarity
 from ganfit_nb.evaluation.surface import Surface
+from ganfit_widgets.colour_map import BAR_HEIGHT, TEXT_HEIGHT
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.mesh_view import MeshView
+from ganfit_widgets.picture_view import at_least
 from ganfit_widgets.step_player import StepPlayer
 
 COLOURED = (0.0, 5.0)  # mm; always the same, so that colours may be compared between steps and between scans
@@ -84,6 +87,10 @@ class IcpPlayer(StepPlayer):
         widgets.link((self, "planes"), (planes, "value"))
         widgets.link((self, "scaled"), (free, "value"))
         self.restart()
+
+    def picture(self) -> Image.Image:
+        """Both views and the curve."""
+        return at_least(super().picture(), self.mesh.size + BAR_HEIGHT + TEXT_HEIGHT)
 
     def _new_steps(self, start: IcpStep | None = None) -> Iterator[IcpStep]:
         align = onto_planes if self.planes else onto_points

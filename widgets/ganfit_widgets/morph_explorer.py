@@ -7,14 +7,17 @@ import re
 import ipywidgets as widgets
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 from traitlets import Bool, Dict, Int, Tuple, observe, validate
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.morphable import MorphableModel, variance_shares
+from ganfit_widgets.colour_map import BAR_HEIGHT, TEXT_HEIGHT
 from ganfit_widgets.component import Component, button
 from ganfit_widgets.mesh_view import MeshView
+from ganfit_widgets.picture_view import at_least
 from ganfit_widgets.sliders import Sliders
 from ganfit_widgets.spectrum import Spectrum
 
@@ -71,6 +74,10 @@ class MorphExplorer(Component):
         if self.actions:
             expression = expression + self.model.expression({k: float(v) for k, v in self.actions.items()})
         return self.model.vertices(torch.tensor(self.identity), expression)
+
+    def picture(self) -> Image.Image:
+        """The face, with or without the colours of distance, and the spectrum."""
+        return at_least(super().picture(), self.mesh.size + BAR_HEIGHT + TEXT_HEIGHT)
 
     def random_person(self) -> None:
         """The next seed's person: every identity coefficient from N(0, 1), no expression."""

@@ -28,6 +28,13 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
+def at_least(picture: Image.Image, height: int) -> Image.Image:
+    """The picture with room below it: a component's picture keeps its size, whatever it shows."""
+    sheet = Image.new("RGB", (picture.width, max(height, picture.height)), "white")
+    sheet.paste(picture)
+    return sheet
+
+
 class PictureView(Component):
     """A picture of `size` pixels' width, however many it has. Alone in three lines:
 
