@@ -287,6 +287,24 @@ def test_scrubbing_pauses_and_the_last_wish_counts():
     asyncio.run(scenario())
 
 
+def test_the_scrubber_stays_in_the_readers_hand():
+    async def scenario():
+        player = Recorder(counting, cost=0.05)
+        await player.finish()
+        await rest(player)
+        places = []
+        player.transport.scrubber.observe(lambda change: places.append(change["new"]), "value")
+        for index in (10, 11, 12):
+            player.transport.scrubber.value = index
+            await asyncio.sleep(0.03)  # the pictures lag behind
+        player.transport.scrubber.value = 10  # and back to the one that is shown, or soon will be
+        await rest(player)
+        assert places == [10, 11, 12, 10]
+        assert player.shown == 10
+
+    asyncio.run(scenario())
+
+
 def test_a_branch_goes_on_from_the_shown_step():
     player = Recorder(counting)
     player.run(8)

@@ -51,7 +51,7 @@ class Opened:
 
     def in_lab(self, server: Server, cells: Sequence[str]) -> Opened:
         """Opens a notebook of these code cells in JupyterLab and runs all of them."""
-        return self._in_jupyter(server, "lab/tree", cells)
+        return self._in_jupyter(server, "lab/tree", cells, "reset&")  # not the notebooks opened before
 
     def in_notebook7(self, server: Server, cells: Sequence[str]) -> Opened:
         """The same in Notebook 7, which JupyterLab's server shows too."""
@@ -65,9 +65,9 @@ class Opened:
         self.page.goto(f"{server.url}/voila/render/{self.path.name}?token={server.token}")
         return self
 
-    def _in_jupyter(self, server: Server, where: str, cells: Sequence[str]) -> Opened:
+    def _in_jupyter(self, server: Server, where: str, cells: Sequence[str], how: str = "") -> Opened:
         self._write(server, cells)
-        self.page.goto(f"{server.url}/{where}/{self.path.name}?token={server.token}")
+        self.page.goto(f"{server.url}/{where}/{self.path.name}?{how}token={server.token}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
         self.page.wait_for_function(READY)  # 'idle' in the status bar is there before the session is
         self.run_all()

@@ -73,6 +73,11 @@ class StepPlayer(Component):
         """Every step taken so far."""
         return self._course.steps
 
+    @property
+    def wanted(self) -> int:
+        """The step the reader looks at: the one that was sought, even if its picture is not there yet."""
+        return self.shown if self._sought is None else self._sought
+
     def play(self) -> None:
         """Takes steps until paused or at the end; returns at once."""
         self.playing = not self.finished
@@ -101,11 +106,10 @@ class StepPlayer(Component):
         """Forgets the steps after the shown one; the next step goes on from that one, under the present settings."""
         if self._new is None or not self.can_branch:
             raise GanfitError("These steps cannot branch; give the player a function that takes start=step.")
-        at = self.shown if self._sought is None else self._sought  # which may be about to be shown
-        if at < 0:
+        if self.wanted < 0:
             raise GanfitError("There is no step to branch from yet; take one first.")
-        kept = self.steps[: at + 1]
-        self._begin(Course(self._new(start=kept[-1]), kept, shown=at))
+        kept = self.steps[: self.wanted + 1]
+        self._begin(Course(self._new(start=kept[-1]), kept, shown=self.wanted))
 
     def restart(self) -> None:
         """Forgets all steps and begins with a new generator, paused."""

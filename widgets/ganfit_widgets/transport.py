@@ -57,7 +57,7 @@ class Transport(widgets.VBox):
         self.scrubber.disabled = player.index < 1
         with self.scrubber.hold_trait_notifications():  # while playing it moves with the pictures, not with every step
             self.scrubber.max = max(player.shown if player.playing else player.index, 0)
-            self.scrubber.value = max(player.shown, 0)
+            self.scrubber.value = max(player.wanted, 0)  # not back to a picture that lags behind the reader's hand
         text = html.escape(player.error)
         self._message.value = f'<span class="ganfit-error">{text}</span>' if text else ""
 
@@ -67,7 +67,7 @@ class Transport(widgets.VBox):
         self.speed.value = change["new"]
 
     def _scrubbed(self, change: dict) -> None:
-        if change["new"] != max(self._player.shown, 0):  # moved by the reader, not by the player
+        if change["new"] != max(self._player.wanted, 0):  # moved by the reader, not by the player
             self._player.scrub(change["new"])
 
     def _branch(self) -> None:
