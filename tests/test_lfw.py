@@ -104,7 +104,8 @@ def test_the_stand_in_is_evaluated_resumably(stand_in, tmp_path, capsys):
     told = capsys.readouterr()
     assert f"{first}: " in told.err
     assert told.out.startswith("stand-in for LFW")
-    assert "left out" in told.out
+    assert "not independent" in told.out
+    assert "2 pairs are left out" in told.out
     record = json.loads((tmp_path / "lfw.json").read_text())
     assert record["pictures"] == 7
     assert record["pairs_missing"] > 0

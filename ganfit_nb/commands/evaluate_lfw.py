@@ -92,6 +92,8 @@ def summary(found: LfwReport, options: argparse.Namespace) -> str:
         _line("renderings", found.renderings),
         _line("photos", found.photos),
     ]
+    if found.judge == options.identity:
+        lines.append("The judge is the network that the fits were optimised for, so its verdict is not independent.")
     if found.missing:
         lines.append(f"{found.missing} pairs are left out, since a photo could not be fitted.")
     return "\n".join(lines)
