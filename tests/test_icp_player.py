@@ -69,4 +69,4 @@ def test_restart_shows_the_start(player):
     player.restart()
     assert torch.equal(player.mesh.vertices, start)
     assert player.mesh.values is None
-    assert player.picture().width > 700
+    assert player.picture().width > 600

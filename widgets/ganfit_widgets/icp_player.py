@@ -60,7 +60,7 @@ class IcpPlayer(StepPlayer):
         start: Similarity | None = None,
         *,
         scaled: bool = False,
-        size: int = 250,
+        size: int = 235,
     ) -> None:
         self.source, self.target, self.start = source, target, start or Similarity.identity()
         self._centre = target.vertices.mean(0)
@@ -79,10 +79,11 @@ class IcpPlayer(StepPlayer):
         for box in (planes, free):
             box.layout.width = "130px"
         self._transform = widgets.HTML()
-        side = widgets.VBox([planes, free, self._chart, self._transform])
-        views = widgets.HBox([self.both, self.mesh, side])
+        settings = widgets.HBox([planes, free, self._transform])
+        settings.add_class("ganfit-row")
+        views = widgets.HBox([self.both, self.mesh, self._chart])
         views.add_class("ganfit-views")
-        super().__init__(self._new_steps, [views])
+        super().__init__(self._new_steps, [settings, views])
         self.scaled = scaled
         widgets.link((self, "planes"), (planes, "value"))
         widgets.link((self, "scaled"), (free, "value"))
