@@ -153,7 +153,7 @@ def test_scrubbing_back_shows_the_old_mesh_and_a_branch_goes_on_from_it(restarte
     scrub(restarted, 2)
     restarted.ask("old = player.steps; player.weights.landmark = 0.0005")
     restarted.button("Branch from here").click()
-    restarted.wait(lambda: restarted.ask("print(player.finished)") == "True")
+    restarted.wait(lambda: restarted.ask("print(player.steps is not old and player.finished)") == "True")
     assert restarted.ask("print(all(a is b for a, b in zip(player.steps[:3], old)))") == "True"
     assert restarted.ask("print(player.steps[3] is old[3], player.steps[3].weights['landmark'])") == "False 0.0005"
     restarted.ask("player.weights.landmark = 0.002")
