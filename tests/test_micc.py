@@ -168,3 +168,15 @@ def test_a_reconstruction_moves_with_its_points(model, judge):
     assert isinstance(moved, Reconstruction)
     np.testing.assert_allclose(moved.marks, 2 * face.marks + 1)
     assert isinstance(moved.surface, Surface)
+
+
+@pytest.mark.parametrize("missing", ["anny", "mitsuba"])
+def test_the_stand_in_says_what_it_needs_before_it_writes(tmp_path, monkeypatch, capsys, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    if missing == "anny":
+        monkeypatch.setattr("ganfit_nb.evaluation.micc_standin.mitsuba", lambda: None)
+    assert main(["make", "micc-standin", str(tmp_path / "micc")]) == 1
+    error = capsys.readouterr().err
+    assert "ganfit_nb[build]" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "micc").exists()

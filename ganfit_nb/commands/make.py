@@ -40,9 +40,8 @@ def add_parser(commands: Any) -> None:
 def run_micc(options: argparse.Namespace) -> int:
     """Makes the stand-in for MICC."""
     from ganfit_nb.evaluation.micc_standin import write_standin
-    from ganfit_nb.export import writable_directory
 
-    write_standin(writable_directory(options.directory), options.subjects, options.seed, options.skins)
+    write_standin(options.directory, options.subjects, options.seed, options.skins)
     print(f"{options.directory}: {options.subjects} subjects. Evaluate: ganfit evaluate micc {options.directory}")
     return 0
 

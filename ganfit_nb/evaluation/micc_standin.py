@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from ganfit_nb.evaluation.stand_in import MARK
-from ganfit_nb.evaluation.standin_camera import Shot, photograph
+from ganfit_nb.evaluation.standin_camera import Shot, mitsuba, photograph
 from ganfit_nb.evaluation.standin_heads import StandinHeads, Subject
 from ganfit_nb.evaluation.standin_scanner import scan
 from ganfit_nb.evaluation.surface import Surface
@@ -76,14 +76,15 @@ SETTINGS: dict[str, tuple[Shoot, float, float, int]] = {
 
 def write_standin(root: Path, subjects: int, seed: int, skins: Path | None) -> None:
     """Writes `subjects` subjects below ROOT. Those already there stay, so that an interrupted run goes on."""
+    missing = [k for k in range(1, subjects + 1) if not (root / f"subject_{k:02d}").is_dir()]
+    if not missing:
+        return
+    mitsuba()  # what is missing is told before anything is written
+    heads = StandinHeads(skins, seed)
     root.mkdir(parents=True, exist_ok=True)
     (root / MARK).write_text(
         NOTE.format(subjects=subjects, seed=seed, skins="MakeHuman" if skins else "procedural"), encoding="utf-8"
     )
-    missing = [k for k in range(1, subjects + 1) if not (root / f"subject_{k:02d}").is_dir()]
-    if not missing:
-        return
-    heads = StandinHeads(skins, seed)
     for k in tqdm(missing, desc="subjects", unit="subject"):
         subject = heads.subject(k, len(SETTINGS) * FRAMES)
         with complete_directory(root / f"subject_{k:02d}") as work:
