@@ -12,8 +12,8 @@ from PIL import Image
 from ganfit_widgets.component import Component
 from ganfit_widgets.drawing import Drawing
 
-WIDTH, HEIGHT = 310, 250
-LEFT, RIGHT, TOP, BOTTOM = 42, 118, 22, 20  # margins; the legend stands at the right
+WIDTH, HEIGHT = 294, 250
+LEFT, RIGHT, TOP, BOTTOM = 42, 110, 22, 20  # margins; the legend stands at the right
 DECADES = 5  # what is smaller than 1e-5 of the largest value is left out
 POINTS = 150  # of a curve at most, about one a pixel
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#7f7f7f")  # told apart by all

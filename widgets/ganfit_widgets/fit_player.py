@@ -168,7 +168,7 @@ class FitPlayer(StepPlayer):
                 self.mesh.show_values(None)
             return
         displacement = (self.mesh.vertices - self._mean[0]).norm(dim=1)
-        self.mesh.show_values(displacement, label=DISPLACEMENT, unit="mm")
+        self.mesh.show_values(displacement, label="displacement", unit="mm")
 
     def _draw_curves(self, _: dict | None = None) -> None:
         self.chart.title = self.curves.value

@@ -56,10 +56,10 @@ class LossControls(Component):
 
     def picture(self) -> Image.Image:
         """The weights as a table."""
-        drawing = Drawing(170, 16 * len(self.switches) + 6)
+        drawing = Drawing(186, 16 * len(self.switches) + 6)
         for row, (name, weight) in enumerate(asdict(self.weights).items(), start=1):
             drawing.text(4, 16 * row, name.replace("_", " "))
-            drawing.text(164, 16 * row, f"{weight:.3g}" if weight else "off", "end")
+            drawing.text(180, 16 * row, f"{weight:.3g}" if weight else "off", "end")
         return drawing.picture()
 
     def _row(self, name: str, usual: float) -> widgets.HBox:
