@@ -22,7 +22,6 @@ from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.sliced_wasserstein import sliced_wasserstein
 from ganfit_nb.training.canvas import Face
-from ganfit_nb.training.pca_texture import face_weight
 from ganfit_nb.training.progressive_gan import GanConfig, GanStep, GanTraining
 from ganfit_nb.training.training_maps import TrainingMaps
 from ganfit_nb.training.uv_corpus import contact_sheet
@@ -35,8 +34,7 @@ SAMPLES = 64  # pictures that metrics are taken from
 def train_texture(corpus: Path, out: Path, config: GanConfig, minutes: float | None = None) -> Iterator[GanStep]:
     """Trains until the schedule or the time is over, and goes on from the last checkpoint in `out`."""
     size = int(np.load(corpus, mmap_mode="r").shape[1]) if corpus.is_file() else max(config.shown)
-    weight = face_weight(Face(UvLayout.of(MorphableModel.default(), size)))
-    maps = TrainingMaps.of(corpus, config.latent, weight)
+    maps = TrainingMaps.of(corpus, config.latent, Face(UvLayout.of(MorphableModel.default(), size)))
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     training = GanTraining.resume(checkpoint, maps, config) if checkpoint.is_file() else GanTraining(maps, config)

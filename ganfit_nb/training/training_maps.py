@@ -22,7 +22,8 @@ from tqdm import tqdm
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Window
-from ganfit_nb.training.pca_texture import reduce_maps, reduced_weights
+from ganfit_nb.training.canvas import Face
+from ganfit_nb.training.pca_texture import face_weight, reduce_maps, reduced_weights
 
 MEAN_MAPS = 2000  # enough for the mean, and read in seconds
 DETAIL_MAPS = 300  # to take the components of detail from
@@ -66,6 +67,7 @@ class TrainingMaps:
     levels  maps by side, (N, S, S, 3) uint8
     mean    mean of MEAN_MAPS maps of the largest side
     weight  what a texel of the largest side counts
+    eyes    1 within the eyes, 0 elsewhere
     codes   whitened principal components of every map
     luma    and chroma: what one unit of each code adds at COARSE, as the generator stores it
     marginals, latents  how the codes are distributed, and the codes as Gaussian ones
@@ -74,6 +76,7 @@ class TrainingMaps:
     levels: dict[int, ndarray]
     mean: Float[Tensor, "R R 3"]
     weight: Float[Tensor, "R R 1"]
+    eyes: Float[Tensor, "R R 1"]
     codes: Float[Tensor, "M latent"]
     luma: Float[Tensor, "latent 1 h h"]
     chroma: Float[Tensor, "latent 2 c c"]
@@ -81,9 +84,10 @@ class TrainingMaps:
     latents: Float[Tensor, "M latent"]
 
     @classmethod
-    def of(cls, path: Path, latent: int, weight: Float[Tensor, "R R"]) -> TrainingMaps:
-        """Reads a corpus and computes its codes. GanfitError for fewer maps than a code has numbers."""
-        levels = pyramid(path)
+    def of(cls, path: Path, latent: int, face: Face) -> TrainingMaps:
+        """Reads a corpus in the layout of `face` and computes its codes. GanfitError for fewer maps than a code has
+        numbers."""
+        levels, weight = pyramid(path), face_weight(face)
         side = max(levels)
         if 2 * len(levels[side]) <= latent:
             raise GanfitError(f"Codes of {latent} numbers need more than {latent // 2} maps; make a larger corpus.")
@@ -91,7 +95,9 @@ class TrainingMaps:
         mean = torch.from_numpy(np.mean(levels[side][:MEAN_MAPS], axis=0, dtype=np.float32)) / 255.0
         marginals = corpus_marginals(codes)
         latents = marginals.inverse(codes)
-        return cls(levels, 0.5 * (mean + mean.flip(1)), weight[..., None], codes, luma, chroma, marginals, latents)
+        eyes = torch.from_numpy(np.any([eye for _, eye in face.layout.eyes], axis=0)).float()
+        mean, weight, eyes = 0.5 * (mean + mean.flip(1)), weight[..., None], eyes[..., None]
+        return cls(levels, mean, weight, eyes, codes, luma, chroma, marginals, latents)
 
     def __len__(self) -> int:
         return len(self.codes)
