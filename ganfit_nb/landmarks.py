@@ -58,6 +58,14 @@ class LandmarkDetector(Protocol):
         ...
 
 
+def turned(landmarks: Float[Tensor, "68 2"]) -> float:
+    """How far a face is turned aside: the distance of the nose's tip from the middle between the outer corners of the
+    eyes, along the line through them, in distances of the two. 0 is frontal."""
+    tip, right, left = landmarks[30], landmarks[36], landmarks[45]
+    across = left - right
+    return abs(float((tip - 0.5 * (left + right)) @ across / (across @ across)))
+
+
 def by_area(faces: Iterable[DetectedFace]) -> list[DetectedFace]:
     """The faces, the largest box first."""
     return sorted(faces, key=lambda face: -float((face.box[2] - face.box[0]) * (face.box[3] - face.box[1])))

@@ -11,7 +11,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.landmarks import IBUG_68, DetectedFace, MediaPipeDetector
+from ganfit_nb.camera import orbit_camera
+from ganfit_nb.face_model import FaceModel
+from ganfit_nb.landmarks import IBUG_68, DetectedFace, MediaPipeDetector, turned
 from ganfit_nb.networks.mediapipe import FaceDetection
 from ganfit_nb.warp import fit_similarity, inverse, resample, scale_of, square, transform_points
 
@@ -108,6 +110,15 @@ def test_several_faces_come_largest_first(detector: MediaPipeDetector, portrait:
     first, second = detector(pixels(group))
     assert first.box[0] > 150
     assert second.box[2] < 140
+
+
+def test_a_face_that_turns_aside_is_less_and_less_frontal() -> None:
+    model = FaceModel.default()
+    views = [orbit_camera(math.radians(yaw), math.radians(10.0)) for yaw in (0, 10, -20, 30, -45)]
+    found = [turned(model.landmarks(model.morphable.mean, camera, 256)) for camera in views]
+    assert found == sorted(found)
+    assert found[0] < 0.02
+    assert found[-1] > 0.2
 
 
 @pytest.mark.parametrize("picture", ["noise", "grey", "stripes"])

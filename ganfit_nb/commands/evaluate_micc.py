@@ -9,8 +9,8 @@ from typing import Any
 
 from ganfit_nb.errors import GanfitError
 
-DESCRIPTION = """Fits the middle frame and five frames of every video of the MICC Florence dataset and writes the
-distance of the shapes from the scans to DIR/subject_XX.json and DIR/table.txt.
+DESCRIPTION = """Fits five frames of every video of the MICC Florence dataset, and the most frontal one
+alone, and writes the distance of the shapes from the scans to DIR/subject_XX.json and DIR/table.txt.
 Run again, it goes on where it stopped."""
 
 

@@ -3,8 +3,9 @@
     ROOT/subject_XX/Model/{frontal1,frontal2}/obj/*.obj
     ROOT/subject_XX/Video/{Indoor-Cooperative,PTZ-Indoor,PTZ-Outdoor}.{mjpg,mjpeg,mpg}
 
-Every video is fitted from its middle frame, and from five frames spread uniformly as one image set (Eq. 13); of the
-two frontal scans the one with the smaller error counts, as in the authors' evaluation.
+Every video is fitted from five frames spread uniformly, as one image set (Eq. 13), and from the most frontal of them
+alone, as one would choose it; of the two frontal scans the one with the smaller error counts, as in the authors'
+evaluation.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ganfit_nb.export import write_json
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.fitting import FitConfig
 from ganfit_nb.image_set import SetStep, fit_set
+from ganfit_nb.landmarks import turned
 from ganfit_nb.model_files.registration import register
 from ganfit_nb.photo import Photo, default_detector
 from ganfit_nb.video import FRAMES, photos_of_video
@@ -160,9 +162,9 @@ class _Evaluation:
         return self.judge.reconstruction(torch.from_numpy(found.ours))
 
     def _setting(self, photos: list[Photo], scans: list[Scan]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(number of frames, errors by row); the single frame is the middle one."""
+        """(number of frames, errors by row); the single frame is the most frontal one."""
         for count in COUNTS:
-            used = [photos[len(photos) // 2]] if count == 1 else photos
+            used = [min(photos, key=lambda photo: turned(photo.landmarks))] if count == 1 else photos
             rows: dict[str, Any] = {"frames": [photo.source for photo in used]}
             for row, model in self.models.items():
                 aligned, final = self._fit(used, model)
