@@ -31,15 +31,19 @@ def features(resolution: int, width: int) -> int:
     return max(FEWEST, channels(resolution, width))
 
 
-def sights(image: Float[Tensor, "N H W 3"], mean: Float[Tensor, "H W 3"]) -> Float[Tensor, "N H W 12"]:
-    """What the discriminator is shown. Beside the whole picture skin's detail is too small to be noticed: with the
-    generator held still a discriminator without the octaves stays at chance. Their logarithm, as it were, keeps pores
-    and the outlines of the iris, forty times as strong, both in range."""
+def fine_octaves(image: Float[Tensor, "N H W 3"]) -> list[Float[Tensor, "N H W 3"]]:
+    """What a picture holds beyond half of its resolution, and what that holds beyond a quarter; amplified. Their
+    logarithm, as it were, keeps pores and the outlines of the iris, forty times as strong, both in range."""
     half = halve(image)
     coarse = enlarge(half, "bilinear"), enlarge(enlarge(halve(half), "bilinear"), "bilinear")
     octaves = (image - coarse[0], coarse[0] - coarse[1])
-    detail = [torch.asinh(gain * octave) for gain, octave in zip(OCTAVES, octaves, strict=True)]
-    return torch.cat([2.0 * image - 1.0, 2.0 * mean.expand_as(image) - 1.0, *detail], dim=-1)
+    return [torch.asinh(gain * octave) for gain, octave in zip(OCTAVES, octaves, strict=True)]
+
+
+def sights(image: Float[Tensor, "N H W 3"], mean: Float[Tensor, "H W 3"]) -> Float[Tensor, "N H W 12"]:
+    """What the discriminator is shown. Beside the whole picture skin's detail is too small to be noticed: with the
+    generator held still a discriminator without the octaves stays at chance."""
+    return torch.cat([2.0 * image - 1.0, 2.0 * mean.expand_as(image) - 1.0, *fine_octaves(image)], dim=-1)
 
 
 class DiscriminatorBlock(nn.Module):
