@@ -66,7 +66,7 @@ class GanConfig:
     width: int = 4096
     adversarial: float = 0.3
     reconstruct: float = 10.0
-    detail: float = 0.5
+    detail: float = 2.0
     penalty: float = 0.005
     rate: float = 2e-3
     average: float = 0.9995
