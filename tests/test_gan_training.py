@@ -15,7 +15,7 @@ from ganfit_nb.networks.equalized import EqualizedLinear, pixel_norm
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window
 from ganfit_nb.training.discriminator import Discriminator, minibatch_stddev
-from ganfit_nb.training.progressive_gan import GanConfig, GanTraining, detail_loss, reconstruction_loss
+from ganfit_nb.training.progressive_gan import GanConfig, GanTraining, reconstruction_loss
 from ganfit_nb.training.train_texture import train_texture
 from ganfit_nb.training.training_maps import TrainingMaps, pyramid
 from ganfit_nb.training.uv_corpus import UvCorpus, write_corpus
@@ -122,18 +122,6 @@ def test_the_second_half_of_the_maps_are_mirror_images(maps: TrainingMaps) -> No
     assert torch.equal(pictures[0], pictures[1].flip(1))
     window = Window(0, 0)
     assert torch.equal(maps.pictures(torch.tensor([3]), 128, window)[0], pictures[0])
-
-
-def test_detail_counts_by_place_strength_and_sign_but_not_texel_by_texel() -> None:
-    random = torch.Generator().manual_seed(0)
-    hairs = 0.6 - 0.1 * (torch.rand(1, 32, 32, 1, generator=random) < 0.1).float().expand(-1, -1, -1, 3)
-    elsewhere = 0.6 - 0.1 * (torch.rand(1, 32, 32, 1, generator=random) < 0.1).float().expand(-1, -1, -1, 3)
-    weight = torch.ones(32, 32, 1)
-    assert detail_loss(hairs, hairs, weight) == 0
-    moved = detail_loss(elsewhere, hairs, weight)
-    for other in (torch.full_like(hairs, 0.6), 1.2 - hairs, 0.6 + 3.0 * (hairs - 0.6)):
-        assert detail_loss(other, hairs, weight) > 1.5 * moved
-    assert detail_loss(elsewhere, hairs, 0.0 * weight) == 0
 
 
 def test_smaller_levels_are_area_averages(corpus: UvCorpus, tmp_path) -> None:

@@ -31,7 +31,7 @@ def features(resolution: int, width: int) -> int:
     return max(FEWEST, channels(resolution, width))
 
 
-def fine_octaves(image: Float[Tensor, "N H W 3"]) -> list[Float[Tensor, "N H W 3"]]:
+def fine_octaves(image: Float[Tensor, "N H W C"]) -> list[Float[Tensor, "N H W C"]]:
     """What a picture holds beyond half of its resolution, and what that holds beyond a quarter; amplified. Their
     logarithm, as it were, keeps pores and the outlines of the iris, forty times as strong, both in range."""
     half = halve(image)

@@ -12,8 +12,9 @@ that a Wasserstein critic needs; L_rec is the distance of G(code) to the map the
 Up to WINDOW² whole maps are shown, above it windows of that side, one place a step: a fine level only adds what is
 local, and a window costs the same at every resolution. There L_rec compares pictures at half and quarter size: no code
 says where a pore lies, and what cannot be placed ℓ1 wipes out. Only within the eyes, whose outlines are the same in
-everybody, it counts in full. How much detail there is, in turn, a code does know of every place: L_det compares that.
-Without it samples look right, but the detail is anywhere, and an identity network draws bumps on a bare chin with it.
+everybody, it counts in full. How much detail there is, in turn, a code does know of every place: L_det compares that
+(detail_amounts.py). Without it samples look right, but the detail is anywhere, and an identity network draws bumps on a
+bare chin with it.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from torch import Tensor, nn
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.equalized import enlarge, halve
 from ganfit_nb.networks.progressive_generator import COARSE, WINDOW, Generator, Picture, Window
-from ganfit_nb.training.discriminator import Discriminator, fine_octaves
+from ganfit_nb.training.detail_amounts import ExpectedDetail, detail_loss
+from ganfit_nb.training.discriminator import Discriminator
 from ganfit_nb.training.training_maps import TrainingMaps
 
 PENALTY_EVERY = 8  # steps between gradient penalties, each counted as many times
 PLACED = 2 * COARSE  # side of the finest picture whose detail the codes can place
-CELL = 8  # texels over which detail is added up
 PACE = 0.2  # of the generator's rate beside the discriminator's, which it would outrun
 
 
@@ -148,6 +149,10 @@ class GanTraining:
         window = self._window(resolution)
         index = torch.randint(len(self.maps), (count,), generator=self.random)
         noise = torch.randn(count // 2, config.latent, generator=self.random)
+        grown = resolution == max(config.shown) and fade >= 1.0
+        expected = self.maps.expected_detail.within(window) if grown else None
+        if expected:
+            noise = torch.cat([expected.pushed(noise[: count // 4], self.random), noise[count // 4 :]])
         z = torch.cat([self.maps.latents[index[: count // 2]], noise]).to(config.device)
         real = self.maps.pictures(index, resolution, window).to(config.device)
         real = _faded(real, fade)
@@ -160,7 +165,7 @@ class GanTraining:
         for optimizer, pace in zip(self.optimizers, (PACE, 1.0), strict=True):
             optimizer.param_groups[0]["lr"] = pace * config.rate * min(1.0, 4.0 - 4.0 * self.shown / config.total)
         losses = self._update_discriminator(real, fake.detach(), mean, resolution, fade)
-        losses |= self._update_generator(real, fake, mean, weight, eyes, resolution, fade)
+        losses |= self._update_generator(z, real, fake, mean, weight, eyes, resolution, fade, expected)
         with torch.no_grad():
             decay = config.average**count
             for ours, theirs in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
@@ -196,6 +201,7 @@ class GanTraining:
 
     def _update_generator(
         self,
+        z: Tensor,
         real: Tensor,
         fake: Tensor,
         mean: Tensor,
@@ -203,6 +209,7 @@ class GanTraining:
         eyes: Tensor,
         resolution: int,
         fade: float,
+        expected: ExpectedDetail | None,
     ) -> dict[str, float]:
         config, coded = self.config, len(real) // 2
         self.discriminator.requires_grad_(False)
@@ -212,6 +219,8 @@ class GanTraining:
             adversarial = F.softplus((reference - self.discriminator(fake, mean, resolution, fade)).float()).mean()
         reconstruction = anchor_loss(fake[:coded].float(), real[:coded], weight, eyes, resolution)
         detail = detail_loss(fake[:coded].float(), real[:coded], weight)
+        if expected:
+            detail = detail + expected.loss(fake[coded:].float(), z[coded:], weight)
         loss = config.adversarial * adversarial + config.reconstruct * reconstruction + config.detail * detail
         _update(self.optimizers[0], loss)
         self.discriminator.requires_grad_(True)
@@ -271,25 +280,6 @@ def anchor_loss(
         picture, target, weight = halve(picture), halve(target), halve(weight[None])[0]
         resolution //= 2
     return loss + reconstruction_loss(picture, target, weight[..., 0])
-
-
-def detail_loss(
-    picture: Float[Tensor, "N H W 3"], target: Float[Tensor, "N H W 3"], weight: Float[Tensor, "H W 1"]
-) -> Float[Tensor, ""]:
-    """L_det: how strong the two finest octaves are, cell by cell, what is lighter and what is darker each by itself:
-    hairs are sparse and dark where bumps are both."""
-    weight = _cells(weight[None])
-    loss = picture.new_zeros(())
-    for ours, theirs in zip(fine_octaves(picture), fine_octaves(target), strict=True):
-        for sign in (1.0, -1.0):
-            error = (_cells((sign * ours).relu()) - _cells((sign * theirs).relu())).abs()
-            loss = loss + (error.mean(dim=(0, 3)) * weight[0, ..., 0]).sum() / weight.sum().clamp_min(1.0)
-    return loss
-
-
-def _cells(x: Float[Tensor, "N H W C"]) -> Float[Tensor, "N h w C"]:
-    """Means over CELL² texels."""
-    return F.avg_pool2d(x.permute(0, 3, 1, 2), CELL).permute(0, 2, 3, 1)
 
 
 def reconstruction_loss(

@@ -9,6 +9,7 @@ axes are the ones along which people differ most.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Window
 from ganfit_nb.training.canvas import Face
+from ganfit_nb.training.detail_amounts import ExpectedDetail
 from ganfit_nb.training.pca_texture import face_weight, reduce_maps, reduced_weights
 
 MEAN_MAPS = 2000  # enough for the mean, and read in seconds
@@ -119,6 +121,11 @@ class TrainingMaps:
         """Mean of all maps and mirror images at COARSE."""
         mean = torch.from_numpy(np.mean(self.levels[COARSE], axis=0, dtype=np.float64)).float() / 255.0
         return 0.5 * (mean + mean.flip(1))
+
+    @cached_property
+    def expected_detail(self) -> ExpectedDetail:
+        """What the latents tell of the detail of the largest maps."""
+        return ExpectedDetail.of(self.levels[max(self.levels)], self.latents)
 
     @staticmethod
     def part(whole: Float[Tensor, "R R C"], resolution: int, window: Window | None) -> Float[Tensor, "H W C"]:
