@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ganfit_nb.networks.progressive_generator import COARSE, Window
-from ganfit_nb.training.detail_amounts import CELL, PUSH, ExpectedDetail, detail_loss
+from ganfit_nb.training.detail_amounts import CELL, PUSH, ExpectedDetail, detail_loss, placement_loss
 
 SIDE, COUNT = 64, 48
 HALF = SIDE // 2
@@ -36,6 +36,20 @@ def test_detail_counts_by_place_strength_and_sign_but_not_texel_by_texel() -> No
     for other in (torch.full_like(ours, 0.6), 1.2 - ours, 0.6 + 3.0 * (ours - 0.6)):
         assert detail_loss(other, ours, weight) > 1.5 * moved
     assert detail_loss(elsewhere, ours, 0.0 * weight) == 0
+
+
+def test_placement_counts_texel_by_texel_but_not_by_strength() -> None:
+    random = torch.Generator().manual_seed(0)
+    ours, elsewhere = hairs(1.0, random), hairs(1.0, random)
+    weight = torch.ones(SIDE, SIDE, 1)
+    same, fainter, moved, turned = (
+        placement_loss(other, ours, weight).item() for other in (ours, 0.6 + 0.3 * (ours - 0.6), elsewhere, 1.2 - ours)
+    )
+    assert same == pytest.approx(0.0, abs=1e-3)
+    assert fainter < 0.1  # of two octaves, each from 0 to 2
+    assert moved == pytest.approx(2.0, abs=0.3)
+    assert turned == pytest.approx(4.0, abs=1e-2)
+    assert placement_loss(elsewhere, ours, 0.0 * weight) == 0
 
 
 def test_latents_say_how_much_detail_to_expect_even_where_no_map_is(expected: ExpectedDetail) -> None:

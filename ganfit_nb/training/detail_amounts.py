@@ -39,6 +39,20 @@ def detail_loss(
     return _weighted((amounts(picture) - amounts(target)).abs() / picture.shape[-1], weight)
 
 
+def placement_loss(
+    picture: Float[Tensor, "N H W 3"], target: Float[Tensor, "N H W 3"], weight: Float[Tensor, "H W 1"]
+) -> Float[Tensor, ""]:
+    """L_place: one minus the cosine between the detail of a cell and of the map's, for both octaves. Unlike ℓ1 it does
+    not mind how strong the detail is, so it places what a latent can place and does not wipe out the rest."""
+    losses = []
+    for ours, theirs in zip(fine_octaves(picture), fine_octaves(target), strict=True):
+        both, ours, theirs = (
+            _cells(product).sum(dim=3, keepdim=True) for product in (ours * theirs, ours.square(), theirs.square())
+        )
+        losses.append(1.0 - both / (ours * theirs + 1e-6).sqrt())
+    return _weighted(torch.cat(losses, dim=3), weight)
+
+
 @dataclass(frozen=True)
 class ExpectedDetail:
     """Linear regression of a corpus' amounts of detail, in the mean over colours, on its latents.
