@@ -72,7 +72,7 @@ SHIPPED = (
         "texture",
         "texture_gan.safetensors",
         14.4,
-        "807236e3fc0d8d607cfa3aee1d62707942e1af84d49e846c01dfb52b4453d896",
+        "c3bf6e411c9dc16d5a8d9ab884166b578eb13d9a53ed52ace08dcced679ecc36",
         CC0,
         "MakeHuman's skins",
     ),

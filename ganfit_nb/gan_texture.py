@@ -47,7 +47,7 @@ class GanTexture(nn.Module):
         """Writes the generator in half precision."""
         state = self.generator.state_dict()
         tensors = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
-        sizes = ("resolution", "latent", "width")
+        sizes = ("resolution", "latent", "width", "details", "placed")
         save_file(tensors, Path(path), metadata={name: str(getattr(self.generator, name)) for name in sizes})
 
     @classmethod

@@ -6,9 +6,11 @@ It differs from a generator of photographs, because UV maps are aligned texel by
   with a linear one at 64², the corpus' principal components, whose distribution z ~ N(0, I) is given first
   (marginals.py). So z counts in standard deviations, G(0) is an average person, latents need no sphere to live on, and
   every level only adds what a linear model cannot.
-* Every level owns *detail maps*: learned images that always lie at the same place, gated texel by texel by the
-  features of z. Pores, lid lines and hairs have fixed places here, and a narrow network that need not spell them out
-  of noise is small and fast: RGB_r = W x_r + V (gate(x_r) ⊙ D_r).
+* Every level owns *detail maps*: images that always lie at the same place. Pores, lid lines and hairs have fixed places
+  here, and a narrow network that need not spell them out of noise is small and fast. Some, P_r, show what the codes
+  place, by gates a_r that are linear in them and smooth; both are given in closed form (placed_detail.py). The others,
+  D_r, are learnt, and gated texel by texel by the features of z:
+  RGB_r = Σ_k a_rk ⊙ P_rk + V (gate(x_r) ⊙ D_r) + W x_r.
 * A *window* of a fine picture can be computed alone, texel for texel what the whole picture holds there.
 """
 
@@ -29,6 +31,7 @@ SEED = 8  # side of the features that z is turned into
 COARSE = 64  # side of the first picture; its colour differences have a quarter of it
 MARGIN = 3  # cells of COARSE that a window computes around itself: what its convolutions reach
 WINDOW = 128  # side of a window, texels
+DETAILS, PLACED = 16, 6  # most learnt and placed detail maps of a level
 
 
 class Window(NamedTuple):
@@ -61,12 +64,23 @@ class Block(nn.Module):
         return pixel_norm(rectify(self.second(enlarge(rectify(self.first(x)), "nearest"))))
 
 
-class Picture(nn.Module):
-    """What one resolution adds to the picture. It begins silent."""
+def hats(side: int) -> Float[Tensor, "g side"]:
+    """The share of each of SEED nodes in the texels of a row, interpolated linearly."""
+    return F.interpolate(torch.eye(SEED)[None], size=side, mode="linear", align_corners=False)[0]
 
-    def __init__(self, resolution: int, features: int) -> None:
+
+class Picture(nn.Module):
+    """What one resolution adds to the picture. It begins silent, but for what its placed maps are given."""
+
+    placed: Tensor
+    placed_gates: Tensor
+    hats: Tensor
+
+    def __init__(self, resolution: int, features: int, latent: int, details: int, placed: int) -> None:
         super().__init__()
-        details = min(16, 4096 // resolution)
+        self.register_buffer("placed", torch.zeros(resolution, resolution, placed))
+        self.register_buffer("placed_gates", torch.zeros(1 + latent, SEED, SEED, placed))
+        self.register_buffer("hats", hats(resolution), persistent=False)
         self.rgb = EqualizedLinear(features, 3)
         self.gate = EqualizedLinear(features, details, gain=1.0)
         self.detail = nn.Parameter(torch.randn(resolution, resolution, details))
@@ -74,9 +88,16 @@ class Picture(nn.Module):
         for layer in (self.rgb, self.detail_rgb):
             nn.init.zeros_(layer.weight)
 
-    def forward(self, x: Float[Tensor, "N H W C"], box: tuple[slice, slice]) -> Float[Tensor, "N H W 3"]:
+    def forward(
+        self, x: Float[Tensor, "N H W C"], codes: Float[Tensor, "N latent"], box: tuple[slice, slice]
+    ) -> Float[Tensor, "N H W 3"]:
         """Display values to add. `box` is where the features lie in the whole picture."""
-        return self.rgb(x) + self.detail_rgb(self.gate(x) * self.detail[box])
+        return self._placed(codes, box) + self.detail_rgb(self.gate(x) * self.detail[box]) + self.rgb(x)
+
+    def _placed(self, codes: Float[Tensor, "N latent"], box: tuple[slice, slice]) -> Float[Tensor, "N H W 1"]:
+        nodes = torch.einsum("nl,lpqk->npqk", F.pad(codes, (1, 0), value=1.0), self.placed_gates)
+        gates = torch.einsum("npqk,pr,qc->nrck", nodes, *(self.hats[:, part] for part in box))
+        return (gates * self.placed[box]).sum(dim=3, keepdim=True)
 
 
 class Generator(nn.Module):
@@ -85,15 +106,19 @@ class Generator(nn.Module):
     resolution  side of the largest picture, a power of two of at least 64
     latent      length of z
     width       features times resolution: every fine level costs about the same
+    details     learnt detail maps times resolution; no level has more than DETAILS
+    placed      placed ones likewise, and PLACED; COARSE needs none, there the linear picture places everything
     """
 
     mean: Tensor
     luma: Tensor
     chroma: Tensor
 
-    def __init__(self, resolution: int = 512, latent: int = 512, width: int = 4096) -> None:
+    def __init__(
+        self, resolution: int = 512, latent: int = 512, width: int = 4096, details: int = 1536, placed: int = 2048
+    ) -> None:
         super().__init__()
-        self.resolution, self.latent, self.width = resolution, latent, width
+        self.resolution, self.latent, self.width, self.details, self.placed = resolution, latent, width, details, placed
         self.register_buffer("mean", torch.full((COARSE, COARSE, 3), 0.5))
         self.register_buffer("luma", torch.zeros(latent, 1, COARSE, COARSE))
         self.register_buffer("chroma", torch.zeros(latent, 2, COARSE // 4, COARSE // 4))
@@ -106,7 +131,10 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleDict(
             {str(side): Block(channels(side // 2, width), channels(side, width)) for side in sides}
         )
-        self.pictures = nn.ModuleDict({str(side): Picture(side, channels(side, width)) for side in sides})
+        self.pictures = nn.ModuleDict()
+        for side in sides:
+            counts = min(DETAILS, details // side), min(PLACED, placed // side) if side > COARSE else 0
+            self.pictures[str(side)] = Picture(side, channels(side, width), latent, *counts)
 
     def forward(
         self,
@@ -132,7 +160,7 @@ class Generator(nn.Module):
             else:
                 image, top, left = enlarge(image, "bilinear"), 2 * top, 2 * left
             box = slice(top, top + image.shape[1]), slice(left, left + image.shape[2])
-            image = image + (fade if side == resolution else 1.0) * self.pictures[name](x, box)
+            image = image + (fade if side == resolution else 1.0) * self.pictures[name](x, codes, box)
             if side == resolution:
                 break
             if side == COARSE and window is not None:

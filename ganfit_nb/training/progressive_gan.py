@@ -4,7 +4,8 @@
     for step in training.steps():
         print(step.resolution, step.shown, step.losses)
 
-It can stop after any step; `save` and `resume` continue bit for bit on the CPU.
+It can stop after any step; `save` and `resume` continue bit for bit on the CPU. The generator begins with what is known
+in closed form: the corpus' principal components, and the detail that they place (placed_detail.py).
 
 The generator lowers λ_adv L_adv + λ_rec L_rec + λ_det L_det + λ_place L_place. L_adv is the relativistic loss with
 zero-centred gradient penalties on both sides (Huang et al., "The GAN is dead; long live the GAN!", 2024), which needs
@@ -109,29 +110,18 @@ class GanStep:
 
 
 class GanTraining:
-    """Networks, optimisers and random numbers of one training."""
+    """Networks, optimisers and random numbers of one training; `state` is what `save` writes."""
 
-    def __init__(self, maps: TrainingMaps, config: GanConfig) -> None:
+    def __init__(self, maps: TrainingMaps, config: GanConfig, state: dict[str, Any] | None = None) -> None:
         self.maps, self.config = maps, config
         self.random = torch.Generator().manual_seed(config.seed)
         resolution = max(config.shown)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.generator = Generator(resolution, config.latent, config.width)
-            self.discriminator = Discriminator(resolution, config.width // 2)
-        with torch.no_grad():
-            self.generator.mean.copy_(maps.coarse_mean)
-            self.generator.marginals.load_state_dict(maps.marginals.state_dict())
-            self.generator.luma.copy_(maps.luma)
-            self.generator.chroma.copy_(maps.chroma)
-            # A code counts at first by what it shows, or rather its root, lest the last ones be lost.
-            shown = maps.luma.square().mean(dim=(1, 2, 3)).sqrt()
-            self.generator.dense.weight.mul_((shown / shown.square().mean().sqrt()).sqrt())
-            for side, picture in self.generator.pictures.items():
-                detail = cast(Picture, picture).detail
-                detail.copy_(maps.detail(int(side), detail.shape[2]))
-        self.generator.to(config.device)
-        self.discriminator.to(config.device)
+            self.generator = Generator(resolution, config.latent, config.width).to(config.device)
+            self.discriminator = Discriminator(resolution, config.width // 2).to(config.device)
+        if state is None:
+            self._begin()
         self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
         named = list(self.generator.named_parameters())
         details = [value for name, value in named if name.endswith(".detail")]
@@ -142,6 +132,36 @@ class GanTraining:
             for parameters in (groups, [{"params": list(self.discriminator.parameters()), "pace": 1.0}])
         ]
         self.shown, self.count = 0, 0
+        if state is not None:
+            self._restore(state)
+
+    @torch.no_grad()
+    def _begin(self) -> None:
+        """Gives the generator what is known in closed form."""
+        maps, generator = self.maps, self.generator
+        generator.mean.copy_(maps.coarse_mean)
+        generator.marginals.load_state_dict(maps.marginals.state_dict())
+        generator.luma.copy_(maps.luma)
+        generator.chroma.copy_(maps.chroma)
+        # A code counts at first by what it shows, or rather its root, lest the last ones be lost.
+        shown = generator.luma.square().mean(dim=(1, 2, 3)).sqrt()
+        generator.dense.weight.mul_((shown / shown.square().mean().sqrt()).sqrt())
+        for side, picture in generator.pictures.items():
+            picture = cast(Picture, picture)
+            picture.detail.copy_(maps.detail(int(side), picture.detail.shape[2]))
+            if int(side) > COARSE:
+                placed, gates = maps.placed_detail(int(side), picture.placed.shape[2])
+                picture.placed.copy_(placed)
+                picture.placed_gates.copy_(gates)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        networks: list[nn.Module] = [self.generator, self.discriminator, self.averaged]
+        for network, stored in zip(networks, state["networks"], strict=True):
+            network.load_state_dict(stored)
+        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+        self.random.set_state(state["random"])
+        self.shown, self.count = state["shown"], state["count"]
 
     def steps(self) -> Iterator[GanStep]:
         """Trains to the end of the schedule."""
@@ -263,17 +283,9 @@ class GanTraining:
                 raise GanfitError(
                     f"{path} is of a training with other settings; repeat those, or choose another folder."
                 )
-            training = cls(maps, config)
-            networks: list[nn.Module] = [training.generator, training.discriminator, training.averaged]
-            for network, stored in zip(networks, state["networks"], strict=True):
-                network.load_state_dict(stored)
-            for optimizer, stored in zip(training.optimizers, state["optimizers"], strict=True):
-                optimizer.load_state_dict(stored)
-            training.random.set_state(state["random"])
-            training.shown, training.count = state["shown"], state["count"]
+            return cls(maps, config, state)
         except (OSError, EOFError, pickle.UnpicklingError, LookupError, TypeError, RuntimeError, ValueError) as error:
             raise GanfitError(f"{path} is no checkpoint of a GAN training; delete it to begin anew.") from error
-        return training
 
 
 def anchor_loss(

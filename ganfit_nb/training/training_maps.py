@@ -26,6 +26,7 @@ from ganfit_nb.networks.progressive_generator import COARSE, Window
 from ganfit_nb.training.canvas import Face
 from ganfit_nb.training.detail_amounts import ExpectedDetail
 from ganfit_nb.training.pca_texture import face_weight, reduce_maps, reduced_weights
+from ganfit_nb.training.placed_detail import placed_detail
 
 MEAN_MAPS = 2000  # enough for the mean, and read in seconds
 DETAIL_MAPS = 300  # to take the components of detail from
@@ -136,6 +137,12 @@ class TrainingMaps:
     def detail(self, resolution: int, count: int) -> Float[Tensor, "H H count"]:
         """Principal components of the detail of DETAIL_MAPS maps at a resolution."""
         return detail_components(self.levels[resolution][:DETAIL_MAPS], count, self.part(self.weight, resolution, None))
+
+    def placed_detail(
+        self, resolution: int, count: int
+    ) -> tuple[Float[Tensor, "H H K"], Float[Tensor, "latent_and_1 g g K"]]:
+        """Detail maps of what the codes place at a resolution, and their gates (placed_detail.py)."""
+        return placed_detail(self.levels[resolution], self.codes, count)
 
 
 def principal_codes(
