@@ -71,8 +71,8 @@ SHIPPED = (
     Asset(
         "texture",
         "texture_gan.safetensors",
-        14.4,
-        "c3bf6e411c9dc16d5a8d9ab884166b578eb13d9a53ed52ace08dcced679ecc36",
+        14.5,
+        "42e6ce0a87ced42beb92fb2218435145a74a981b707c32fbd14930408007577e",
         CC0,
         "MakeHuman's skins",
     ),

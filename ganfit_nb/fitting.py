@@ -164,7 +164,7 @@ def learning_rates(parameters: FaceParameters) -> FaceParameters:
     return FaceParameters(
         identity=torch.full_like(parameters.identity, 0.02),
         expression=torch.full_like(parameters.expression, 0.01),
-        texture=torch.full_like(parameters.texture, 0.03),
+        texture=torch.full_like(parameters.texture, 0.05),
         camera=camera.to(parameters.camera),
         light=light.to(parameters.light),
     )

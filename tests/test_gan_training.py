@@ -13,7 +13,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.networks.equalized import EqualizedLinear, enlarge, pixel_norm
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
-from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window
+from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window, relative_colour
 from ganfit_nb.training.detail_amounts import detail_loss, placement_loss
 from ganfit_nb.training.discriminator import Discriminator, minibatch_stddev
 from ganfit_nb.training.progressive_gan import GanConfig, GanTraining
@@ -74,6 +74,19 @@ def test_a_level_fades_in_from_the_enlarged_one_before() -> None:
     assert torch.allclose(generator(z, 128, fade=0.0), coarse.permute(0, 2, 3, 1), atol=1e-6)
     half = 0.5 * (generator(z, 128, fade=0.0) + generator(z, 128))
     assert torch.allclose(generator(z, 128, fade=0.5), half, atol=1e-5)
+
+
+def test_no_texel_is_drawn_in_a_colour_that_the_corpus_lacks_there(maps: TrainingMaps) -> None:
+    generator = wide_awake(Generator(128, LATENT, WIDTH))
+    z = torch.randn(2, LATENT)
+    lightness, free = relative_colour(generator(z, COARSE))
+    generator.tints.copy_(maps.tints)
+    unchanged, bound = relative_colour(generator(z, COARSE))
+    assert torch.allclose(unchanged, lightness, atol=1e-4)
+    low, high = maps.tints.permute(0, 2, 3, 1)
+    assert ((free < low) | (free > high)).any()
+    assert ((bound > low - 1e-2) & (bound < high + 1e-2)).all()
+    assert 0.01 < (high > 1e3).float().mean() < 0.1  # the eyes
 
 
 def test_equalised_layers_and_pixel_norm_keep_unit_scale() -> None:
@@ -153,10 +166,10 @@ def test_training_brings_the_detail_that_codes_cannot_place(maps: TrainingMaps, 
 
 
 def test_stages_follow_the_schedule(maps: TrainingMaps) -> None:
-    steps = list(GanTraining(maps, replace(CONFIG, shown={64: 16, 128: 32})).steps())
-    assert [step.resolution for step in steps] == [64, 64, 128, 128, 128, 128]
-    assert [step.fade for step in steps] == [1.0, 1.0, 0.0, 0.5, 1.0, 1.0]
-    assert [step.shown for step in steps] == [8, 16, 24, 32, 40, 48]
+    steps = list(GanTraining(maps, replace(CONFIG, shown={64: 16, 128: 64})).steps())
+    assert [step.resolution for step in steps] == [64] * 2 + [128] * 8
+    assert [step.fade for step in steps] == [1.0, 1.0, 0.0, 0.5] + [1.0] * 6
+    assert [step.shown for step in steps] == list(range(8, 88, 8))
     assert all(np.isfinite(list(step.losses.values())).all() for step in steps)
 
 

@@ -11,6 +11,8 @@ It differs from a generator of photographs, because UV maps are aligned texel by
   place, by gates a_r that are linear in them and smooth; both are given in closed form (placed_detail.py). The others,
   D_r, are learnt, and gated texel by texel by the features of z:
   RGB_r = Σ_k a_rk ⊙ P_rk + V (gate(x_r) ⊙ D_r) + W x_r.
+* No texel leaves the colours, relative to its lightness, that the corpus has there: what is learnt of the greyness of
+  black brows would else turn blue where a fit asks for more of it.
 * A *window* of a fine picture can be computed alone, texel for texel what the whole picture holds there.
 """
 
@@ -31,6 +33,7 @@ SEED = 8  # side of the features that z is turned into
 COARSE = 64  # side of the first picture; its colour differences have a quarter of it
 MARGIN = 3  # cells of COARSE that a window computes around itself: what its convolutions reach
 WINDOW = 128  # side of a window, texels
+NEARLY_BLACK = 0.02
 DETAILS, PLACED = 16, 6  # most learnt and placed detail maps of a level
 
 
@@ -49,6 +52,12 @@ class Window(NamedTuple):
 def channels(resolution: int, width: int) -> int:
     """Features at a resolution: `width` / resolution, and no more below COARSE."""
     return width // max(resolution, COARSE)
+
+
+def relative_colour(image: Float[Tensor, "N h w 3"]) -> tuple[Float[Tensor, "N h w 1"], Float[Tensor, "N h w 2"]]:
+    """Lightness, and the two colour differences in parts of it, or of nearly black."""
+    lightness, colour = (image @ torch.linalg.inv(RGB_FROM_YCC).to(image).T).split([1, 2], dim=-1)
+    return lightness, colour / lightness.clamp_min(NEARLY_BLACK)
 
 
 class Block(nn.Module):
@@ -113,6 +122,7 @@ class Generator(nn.Module):
     mean: Tensor
     luma: Tensor
     chroma: Tensor
+    tints: Tensor
 
     def __init__(
         self, resolution: int = 512, latent: int = 512, width: int = 4096, details: int = 1536, placed: int = 2048
@@ -122,6 +132,7 @@ class Generator(nn.Module):
         self.register_buffer("mean", torch.full((COARSE, COARSE, 3), 0.5))
         self.register_buffer("luma", torch.zeros(latent, 1, COARSE, COARSE))
         self.register_buffer("chroma", torch.zeros(latent, 2, COARSE // 4, COARSE // 4))
+        self.register_buffer("tints", torch.tensor([-1e4, 1e4]).view(2, 1, 1, 1).repeat(1, 2, COARSE, COARSE))
         self.marginals = Marginals(latent)
         self.dense = EqualizedLinear(latent, SEED * SEED * (channels(SEED, width) // 2))
         self.seed = EqualizedConv(channels(SEED, width) // 2, channels(SEED, width))
@@ -165,10 +176,9 @@ class Generator(nn.Module):
                 break
             if side == COARSE and window is not None:
                 x, image, top, left = _crop(x, image, window, resolution)
-        if window is None:
-            return image
-        rows, columns = window.box(resolution)
-        return image[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        rows, columns = window.box(resolution) if window else (slice(0, resolution), slice(0, resolution))
+        image = image[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        return self._tinted(image, resolution, rows, columns)
 
     def linear(self, codes: Float[Tensor, "N latent"]) -> Float[Tensor, "N h w 3"]:
         """The first picture, linear in the codes, before its level refines it."""
@@ -178,6 +188,17 @@ class Generator(nn.Module):
             chroma = F.interpolate(chroma, size=(COARSE, COARSE), mode="bilinear", align_corners=False)
             ycc = torch.cat([luma, chroma], dim=1).permute(0, 2, 3, 1)
             return self.mean + ycc @ RGB_FROM_YCC.to(codes).T
+
+    def _tinted(
+        self, image: Float[Tensor, "N H W 3"], resolution: int, rows: slice, columns: slice
+    ) -> Float[Tensor, "N H W 3"]:
+        """The part of a picture with every texel's colour, relative to its lightness, as the corpus has it there."""
+        with torch.autocast(image.device.type, enabled=False):
+            bounds = F.interpolate(self.tints, size=(resolution, resolution), mode="bilinear", align_corners=False)
+            lightness, tint = relative_colour(image.float())
+            tint = tint.clamp(*bounds[:, :, rows, columns].permute(0, 2, 3, 1))
+            colour = tint * lightness.clamp_min(NEARLY_BLACK)
+            return torch.cat([lightness, colour], dim=-1) @ RGB_FROM_YCC.to(image).T
 
     def _features(self, codes: Float[Tensor, "N latent"]) -> Float[Tensor, "N h w C"]:
         """Features at half of COARSE."""

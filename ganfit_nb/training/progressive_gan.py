@@ -64,7 +64,7 @@ class GanConfig:
     average      decay of the averaged generator per map shown
     """
 
-    shown: dict[int, int] = field(default_factory=lambda: {64: 8_000, 128: 16_000, 256: 24_000, 512: 110_000})
+    shown: dict[int, int] = field(default_factory=lambda: {64: 8_000, 128: 24_000, 256: 24_000, 512: 82_000})
     batch: int = 8
     latent: int = 512
     width: int = 4096
@@ -79,11 +79,11 @@ class GanConfig:
     device: str = "cpu"
 
     def place(self, shown: int) -> tuple[int, float] | None:
-        """Resolution, and how far it is faded in, after so many maps; None at the end. The first half of a stage fades
-        its level in."""
+        """Resolution, and how far it is faded in, after so many maps; None at the end. The first quarter of a stage
+        fades its level in."""
         for resolution, count in self.shown.items():
             if shown < count:
-                return resolution, min(1.0, 2.0 * shown / count) if resolution > COARSE else 1.0
+                return resolution, min(1.0, 4.0 * shown / count) if resolution > COARSE else 1.0
             shown -= count
         return None
 
@@ -128,7 +128,7 @@ class GanTraining:
         others = [value for name, value in named if not name.endswith(".detail")]
         groups = [{"params": others, "pace": PACE}, {"params": details, "pace": DETAIL_PACE}]
         self.optimizers = [
-            torch.optim.Adam(parameters, lr=config.rate, betas=(0.0, 0.99))
+            torch.optim.Adam(parameters, lr=config.rate, betas=(0.0, 0.99), fused=True)
             for parameters in (groups, [{"params": list(self.discriminator.parameters()), "pace": 1.0}])
         ]
         self.shown, self.count = 0, 0
@@ -143,6 +143,7 @@ class GanTraining:
         generator.marginals.load_state_dict(maps.marginals.state_dict())
         generator.luma.copy_(maps.luma)
         generator.chroma.copy_(maps.chroma)
+        generator.tints.copy_(maps.tints)
         # A code counts at first by what it shows, or rather its root, lest the last ones be lost.
         shown = generator.luma.square().mean(dim=(1, 2, 3)).sqrt()
         generator.dense.weight.mul_((shown / shown.square().mean().sqrt()).sqrt())

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
-from ganfit_nb.networks.progressive_generator import COARSE, Window
+from ganfit_nb.networks.progressive_generator import COARSE, Window, relative_colour
 from ganfit_nb.training.canvas import Face
 from ganfit_nb.training.detail_amounts import ExpectedDetail
 from ganfit_nb.training.pca_texture import face_weight, reduce_maps, reduced_weights
@@ -97,7 +97,7 @@ class TrainingMaps:
         codes, luma, chroma = principal_codes(levels[min(side, 2 * COARSE)], latent, weight)
         mean = torch.from_numpy(np.mean(levels[side][:MEAN_MAPS], axis=0, dtype=np.float32)) / 255.0
         marginals = corpus_marginals(codes)
-        latents = marginals.inverse(codes)
+        latents = torch.cat([marginals.inverse(part) for part in codes.split(MEAN_MAPS)])
         eyes = torch.from_numpy(np.any([eye for _, eye in face.layout.eyes], axis=0)).float()
         mean, weight, eyes = 0.5 * (mean + mean.flip(1)), weight[..., None], eyes[..., None]
         return cls(levels, mean, weight, eyes, codes, luma, chroma, marginals, latents)
@@ -123,6 +123,17 @@ class TrainingMaps:
         mean = torch.from_numpy(np.mean(self.levels[COARSE], axis=0, dtype=np.float64)).float() / 255.0
         return 0.5 * (mean + mean.flip(1))
 
+    @property
+    def tints(self) -> Float[Tensor, "2 2 h w"]:
+        """Lowest and highest relative colour of every texel at COARSE, but for a hundredth of the corpus each.
+        Irises are finer than COARSE, so eyes are free."""
+        parts = [torch.from_numpy(np.array(rows)).float() / 255.0 for rows in np.split(self.levels[COARSE], 8, axis=1)]
+        shares = torch.tensor([0.01, 0.99])
+        found = torch.cat([torch.quantile(relative_colour(part)[1], shares, dim=0) for part in parts], dim=1)
+        low, high = found.permute(0, 3, 1, 2)
+        free = 1e4 * F.adaptive_max_pool2d(self.eyes[..., 0][None], COARSE)
+        return torch.stack([torch.minimum(low, low.flip(2)) - free, torch.maximum(high, high.flip(2)) + free])
+
     @cached_property
     def expected_detail(self) -> ExpectedDetail:
         """What the latents tell of the detail of the largest maps."""
@@ -131,8 +142,9 @@ class TrainingMaps:
     @staticmethod
     def part(whole: Float[Tensor, "R R C"], resolution: int, window: Window | None) -> Float[Tensor, "H W C"]:
         """A picture of the largest side, reduced, or its window."""
-        reduced = F.adaptive_avg_pool2d(whole.permute(2, 0, 1)[None], resolution)[0].permute(1, 2, 0)
-        return reduced[window.box(resolution)] if window else reduced
+        if resolution < len(whole):
+            whole = F.adaptive_avg_pool2d(whole.permute(2, 0, 1)[None], resolution)[0].permute(1, 2, 0)
+        return whole[window.box(resolution)] if window else whole
 
     def detail(self, resolution: int, count: int) -> Float[Tensor, "H H count"]:
         """Principal components of the detail of DETAIL_MAPS maps at a resolution."""
