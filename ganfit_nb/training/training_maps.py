@@ -97,7 +97,7 @@ class TrainingMaps:
         codes, luma, chroma = principal_codes(levels[min(side, 2 * COARSE)], latent, weight)
         mean = torch.from_numpy(np.mean(levels[side][:MEAN_MAPS], axis=0, dtype=np.float32)) / 255.0
         marginals = corpus_marginals(codes)
-        latents = torch.cat([marginals.inverse(part) for part in codes.split(MEAN_MAPS)])
+        latents = marginals.inverse(codes)
         eyes = torch.from_numpy(np.any([eye for _, eye in face.layout.eyes], axis=0)).float()
         mean, weight, eyes = 0.5 * (mean + mean.flip(1)), weight[..., None], eyes[..., None]
         return cls(levels, mean, weight, eyes, codes, luma, chroma, marginals, latents)
@@ -127,7 +127,9 @@ class TrainingMaps:
     def tints(self) -> Float[Tensor, "2 2 h w"]:
         """Lowest and highest relative colour of every texel at COARSE, but for a hundredth of the corpus each.
         Irises are finer than COARSE, so eyes are free."""
-        parts = [torch.from_numpy(np.array(rows)).float() / 255.0 for rows in np.split(self.levels[COARSE], 8, axis=1)]
+        parts = [
+            torch.from_numpy(np.array(rows)).float() / 255.0 for rows in np.split(self.levels[COARSE], COARSE, axis=1)
+        ]
         shares = torch.tensor([0.01, 0.99])
         found = torch.cat([torch.quantile(relative_colour(part)[1], shares, dim=0) for part in parts], dim=1)
         low, high = found.permute(0, 3, 1, 2)
