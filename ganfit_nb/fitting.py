@@ -157,14 +157,14 @@ def joint(
 
 
 def learning_rates(parameters: FaceParameters) -> FaceParameters:
-    """Adam's rate for every number: the paper's 0.01 for what is counted in standard deviations or colour, and the same
-    relative pace for what is counted in mm."""
+    """Adam's rate for every number: the paper's 0.01 for expression and colour, the same relative pace for what is
+    counted in mm, and more for identity and texture, which begin at an average person and have far to go."""
     camera = torch.tensor([2.0, 2.0, 2.0, 0.3, 0.3, 0.3, 0.01])
     light = torch.tensor([20.0, 20.0, 20.0, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01])
     return FaceParameters(
         identity=torch.full_like(parameters.identity, 0.02),
         expression=torch.full_like(parameters.expression, 0.01),
-        texture=torch.full_like(parameters.texture, 0.05),
+        texture=torch.full_like(parameters.texture, 0.08),
         camera=camera.to(parameters.camera),
         light=light.to(parameters.light),
     )
