@@ -21,6 +21,7 @@ from trimesh.visual.material import PBRMaterial, SimpleMaterial
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.renderer import vertex_normals
 
 METRES_PER_MM = 1e-3  # glTF's unit is the metre
 
@@ -33,18 +34,32 @@ def to_pil(image: Float[Tensor, "H W 3"]) -> Image.Image:
 def textured_mesh(
     model: FaceModel, vertices: Float[Tensor, "V 3"], albedo: Float[Tensor, "H W 3"], *, physical: bool = False
 ) -> trimesh.Trimesh:
-    """The mesh in mm with its UV map; `physical` gives glTF's material instead of OBJ's. v is flipped to point up."""
+    """The mesh in mm, with the normals that our renderer shades it by, and its UV map, whose v is flipped to point up.
+
+    `physical` gives glTF's material instead of OBJ's.
+    """
     uv = model.morphable.uv.cpu().numpy() * [1, -1] + [0, 1]
     picture = to_pil(albedo)
     material = (
         PBRMaterial(baseColorTexture=picture, metallicFactor=0.0, roughnessFactor=0.7, name="face")
         if physical
-        else SimpleMaterial(image=picture, ambient=[0, 0, 0, 255], specular=[0, 0, 0, 255], name="face")
+        # White: a viewer multiplies the texture by the diffuse colour.
+        else SimpleMaterial(
+            image=picture, diffuse=[255] * 4, ambient=[0, 0, 0, 255], specular=[0, 0, 0, 255], name="face"
+        )
     )
+    return _mesh(model, vertices, trimesh.visual.TextureVisuals(uv=uv, material=material))
+
+
+def _mesh(
+    model: FaceModel, vertices: Float[Tensor, "V 3"], visual: trimesh.visual.TextureVisuals | None = None
+) -> trimesh.Trimesh:
+    vertices, faces = vertices.detach().cpu(), model.morphable.faces.cpu()
     return trimesh.Trimesh(
-        vertices.detach().cpu().numpy(),
-        model.morphable.faces.cpu().numpy(),
-        visual=trimesh.visual.TextureVisuals(uv=uv, material=material),
+        vertices.numpy(),
+        faces.numpy(),
+        vertex_normals=torch.nn.functional.normalize(vertex_normals(vertices, faces), dim=1).numpy(),
+        visual=visual,
         process=False,  # merging vertices would break the correspondence with the model
     )
 
@@ -56,17 +71,17 @@ def write_meshes(directory: Path, model: FaceModel, parameters: FaceParameters) 
     write_obj(directory, "mesh", mesh)
     to_pil(albedo).save(directory / "texture.png")
     neutral = parameters.replace(expression=torch.zeros_like(parameters.expression))
-    trimesh.Trimesh(
-        model.vertices(neutral).detach().cpu().numpy(), model.morphable.faces.cpu().numpy(), process=False
-    ).export(directory / "neutral.obj", header="neutral face, mm")
+    _mesh(model, model.vertices(neutral)).export(
+        directory / "neutral.obj", header="neutral face, mm", include_normals=True
+    )
     glb = textured_mesh(model, model.vertices(parameters) * METRES_PER_MM, albedo, physical=True)
-    glb.export(directory / "mesh.glb")
+    glb.export(directory / "mesh.glb", include_normals=True)
 
 
 def write_obj(directory: Path, name: str, mesh: trimesh.Trimesh) -> None:
     """`name`.obj and `name`.mtl, which refers to texture.png beside it."""
     text, files = trimesh.exchange.obj.export_obj(
-        mesh, return_texture=True, mtl_name=f"{name}.mtl", header=f"{name}, mm"
+        mesh, include_normals=True, return_texture=True, mtl_name=f"{name}.mtl", header=f"{name}, mm"
     )
     (directory / f"{name}.obj").write_text(text, encoding="utf-8")
     picture = next(key for key in files if key.endswith((".png", ".jpg", ".jpeg")))
