@@ -21,7 +21,6 @@ WIDTH = 1000  # of the page, CSS pixels: what the components must work at
 PATIENCE = 60_000  # milliseconds
 # Known, harmless, and not ours to mend.
 KNOWN_ERRORS = (
-    "t.on is not a function",  # pythreejs: a light's target is a plain object
     "ERR_NAME_NOT_RESOLVED",  # Voila's page asks the internet for fonts and MathJax
     "RUNTIME-012",  # Voila meets the extension of Notebook 7, and needs it not
 )
@@ -77,6 +76,14 @@ class Opened:
         # A name of its own: a notebook of the same name would find the kernel of the one before it.
         self.path = server.root / f"{uuid.uuid4().hex}.ipynb"
         write_notebook(self.path, cells)
+
+    def reload(self) -> None:
+        """Saves the notebook and loads the page again; the kernel lives on (JupyterLab only)."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        self.page.wait_for_timeout(1000)
+        self.page.reload()
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        self.page.wait_for_function(READY)
 
     def run_all(self) -> None:
         """Runs every cell; does not wait for them."""

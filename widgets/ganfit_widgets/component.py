@@ -122,6 +122,16 @@ def button(text: str, icon: str, tooltip: str, action: Any) -> widgets.Button:
     return made
 
 
+def light_up(switch: widgets.Button, on: bool) -> None:
+    """A button that names what it switches looks pressed while that is on."""
+    (switch.add_class if on else switch.remove_class)("mod-active")
+
+
+def grow(view: widgets.DOMWidget, size: int) -> None:
+    """A view at least `size` pixels wide grows with the window, up to twice as wide; several share a row evenly."""
+    view.layout.flex, view.layout.min_width, view.layout.max_width = f"1 1 {size}px", f"{size}px", f"{2 * size}px"
+
+
 def _pictures_within(children: Sequence[widgets.Widget]) -> Iterator[Image.Image]:
     for child in children:
         if isinstance(child, Component):

@@ -16,25 +16,26 @@ from traitlets import Bool, observe
 from ganfit_nb.camera import project
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import to_pil
-from ganfit_nb.renderer import render, vertex_normals
+from ganfit_nb.renderer import render
 from ganfit_widgets.colour_map import ColourScale
-from ganfit_widgets.component import Component, button
-from ganfit_widgets.mesh_canvas import BACKGROUND, DISTANCE, POINT_COLOUR, MeshCanvas
+from ganfit_widgets.component import Component, button, grow, light_up
+from ganfit_widgets.mesh_canvas import BACKGROUND, FRONT, POINT_COLOUR, MeshCanvas
 
 CLAY = np.array([185, 180, 174], np.uint8)
 COLOURS = 256  # a mesh without a texture has room for so many in its heat map
+EDGE_COLOUR, EDGE_STRENGTH = "#0d1a33", 0.3
 HEADLIGHT, SOFT_LIGHT = (0.6, 0.65), (0.85, 0.2)  # ambient and headlight; soft where colours are to be read
 
 
 class MeshView(Component):
-    """Shows a mesh (mm, y up); drag to orbit, scroll to zoom. Alone in three lines:
+    """Shows a mesh (mm, y up). Drag to turn it; once it has the focus, arrows turn and the wheel zooms. In three lines:
 
         view = MeshView(vertices, model.morphable.faces, model.morphable.uv, texture)
         display(view)
         view.show_values(distances, label="distance from the scan", unit="mm")
 
     textured   whether the texture is shown, or bare clay
-    wireframe  whether the edges alone are shown
+    wireframe  whether the edges are drawn over it
     fit_view   whether the camera and light of `follow` are taken, or a light that follows the eye
 
     `vertices` (V, 3) and `values` (V,) are what is shown; copies, so change them by `show` and `show_values`.
@@ -58,21 +59,21 @@ class MeshView(Component):
         self._faces: Tensor
         self._uv: Tensor
         self._texture: Tensor
-        self._canvas = MeshCanvas(size)
+        self._canvas = MeshCanvas()
         self._scale: ColourScale | None = None
         self.values: Tensor | None = None
         self._points: Tensor | None = None
         self._fit: tuple[Tensor, Tensor] | None = None
         # Buttons, not checkboxes: while a cell is awaited, a kernel hears clicks but not every change of a value.
-        self._look = button("", "", "The bare shape, or the shape with its texture", lambda: self._flip("textured"))
-        self._wires = button("", "", "The edges of the triangles, or the surface", lambda: self._flip("wireframe"))
-        self._view = button("", "", "Camera and light as fitted, or a neutral light", lambda: self._flip("fit_view"))
-        self._bar = widgets.HTML(layout={"width": f"{size}px"})
-        frame = widgets.Box([self._canvas.widget], layout={"width": f"{size}px", "height": f"{size}px"})
-        frame.add_class("ganfit-canvas")
-        buttons = widgets.HBox([self._look, self._wires, self._view], layout={"width": f"{size}px"})
+        self._look = button("Texture", "", "The texture, or bare clay", lambda: self._flip("textured"))
+        self._wires = button("Wires", "", "The edges of the triangles", lambda: self._flip("wireframe"))
+        self._view = button("Fit's view", "", "Camera and light as fitted", lambda: self._flip("fit_view"))
+        self._bar = widgets.HTML()
+        buttons = widgets.HBox([self._look, self._wires, self._view])
         buttons.add_class("ganfit-row")
-        super().__init__([frame, self._bar, buttons])
+        super().__init__([self._canvas, self._bar, buttons])
+        self.add_class("ganfit-mesh")
+        grow(self, size)
         self.show_mesh(vertices, faces, uv, texture)
 
     def show(self, vertices: Float[Tensor, "V 3"], texture: Float[Tensor, "H W 3"] | None = None) -> None:
@@ -89,7 +90,7 @@ class MeshView(Component):
             return
         with self._one_redraw():
             self.vertices = _copy(vertices)
-            self._canvas.move(self.vertices, self._normals())
+            self._canvas.move(self.vertices)
             if texture is not None:
                 self._texture = _copy(texture)
                 self._paint()
@@ -111,10 +112,9 @@ class MeshView(Component):
         self._scale = self.values = self._points = None
         self._look.layout.display = None if self._has_texture else "none"
         with self._one_redraw():
-            self._canvas.points(None)
-            self._canvas.build(self.vertices, self._normals(), faces, self._uv, self._colours()[0])
+            self._canvas.mark(None)
+            self._canvas.build(self.vertices, faces)
             self._paint()
-            self._canvas.wireframe(self.wireframe)
 
     def show_values(
         self,
@@ -142,7 +142,7 @@ class MeshView(Component):
         """Dots on the surface, such as landmarks (mm); None removes them."""
         self._points = None if points is None else _copy(points)
         with self._one_redraw():
-            self._canvas.points(self._points)
+            self._canvas.mark(self._points)
 
     def follow(self, camera: Float[Tensor, " 7"], light: Float[Tensor, " 9"]) -> None:
         """Tells p_c and p_l of a fit: they are taken as long as `fit_view` is set."""
@@ -153,13 +153,15 @@ class MeshView(Component):
         """Seen from the same place from now on, both ways."""
         self._canvas.link(other._canvas)
 
+    def reset_view(self) -> None:
+        """Seen from the front again, in the neutral light."""
+        self.fit_view = False
+        self._canvas.camera = list(FRONT)
+
     def picture(self) -> Image.Image:
         """The mesh as the reader has turned it, with its colour bar."""
         colours, uv = self._colours()
-        camera, ambient, lamp = self._canvas.camera, *self._intensities()
-        light = torch.cat([camera[:3] + torch.tensor([0.0, DISTANCE / 3, 0.0]), _grey(lamp), _grey(ambient)])
-        if self.fit_view and self._fit:
-            light = self._fit[1]
+        camera, light = self._canvas.p_c, self._canvas.p_l
         texture = torch.from_numpy(np.array(colours)).float() / 255
         background = torch.tensor(ImageColor.getrgb(BACKGROUND)) / 255
         with torch.no_grad():
@@ -168,7 +170,7 @@ class MeshView(Component):
             ).image
         picture = to_pil(image)
         if self.wireframe:
-            picture = _draw_edges(Image.new("RGB", picture.size, BACKGROUND), self.vertices, self._faces, camera)
+            picture = _draw_edges(picture, self.vertices, self._faces, camera)
         if self._points is not None:
             _draw_points(picture, project(self._points, camera, self.size)[:, :2])
         if not self._scale:
@@ -184,7 +186,7 @@ class MeshView(Component):
 
     @contextmanager
     def _one_redraw(self) -> Iterator[None]:
-        with self._canvas.one_redraw():
+        with self._canvas.hold_sync():
             yield
         self._update_buttons()
         self.changed()
@@ -204,9 +206,6 @@ class MeshView(Component):
             return (self._texture.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy(), self._uv
         return np.broadcast_to(CLAY, (height, width, 3)), self._uv
 
-    def _intensities(self) -> tuple[float, float]:
-        return SOFT_LIGHT if self._scale else HEADLIGHT
-
     @observe("textured")
     def _textured_changed(self, _: dict) -> None:
         with self._one_redraw():
@@ -215,13 +214,13 @@ class MeshView(Component):
     @observe("wireframe")
     def _wireframe_changed(self, _: dict) -> None:
         with self._one_redraw():
-            self._canvas.wireframe(self.wireframe)
+            self._canvas.wireframe = self.wireframe
 
     @observe("fit_view")
     def _fit_view_changed(self, _: dict | None = None) -> None:
         with self._one_redraw():
             if self.fit_view and self._fit:
-                self._canvas.camera = self._fit[0]
+                self._canvas.camera = self._fit[0].tolist()
             self._light()
 
     def _paint(self) -> None:
@@ -231,37 +230,30 @@ class MeshView(Component):
 
     def _light(self) -> None:
         if self.fit_view and self._fit:
-            self._canvas.light_of(self._fit[1])
+            self._canvas.light_by(self._fit[1])
         else:
-            self._canvas.light_from_eye(*self._intensities())
+            self._canvas.light_eye(*(SOFT_LIGHT if self._scale else HEADLIGHT))
 
     def _update_buttons(self) -> None:
-        self._look.description = "Clay" if self.textured else "Texture"
-        self._wires.description = "Surface" if self.wireframe else "Wires"
-        self._view.description = "Neutral light" if self.fit_view else "Fit's view"
+        for switch, on in ((self._look, self.textured), (self._wires, self.wireframe), (self._view, self.fit_view)):
+            light_up(switch, on)
         self._view.layout.display = None if self._fit else "none"
-
-    def _normals(self) -> Tensor:
-        return torch.nn.functional.normalize(vertex_normals(self.vertices, self._faces), dim=1)
 
 
 def _copy(values: Tensor) -> Tensor:
     return values.detach().cpu().float().clone()
 
 
-def _grey(value: float) -> Tensor:
-    return torch.full((3,), value)
-
-
 def _draw_edges(picture: Image.Image, vertices: Tensor, faces: Tensor, camera: Tensor) -> Image.Image:
-    """The edges of the triangles that face the eye."""
+    """The edges of the triangles that face the eye, so faint that the surface shows through."""
     corners = vertices[faces]
     normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     front = (normals * (camera[:3] - corners[:, 0])).sum(1) > 0
-    draw = ImageDraw.Draw(picture)
+    lines = picture.copy()
+    draw = ImageDraw.Draw(lines)
     for triangle in project(corners[front], camera, picture.width)[..., :2].flatten(1).tolist():
-        draw.line([*triangle, *triangle[:2]], "#555555")
-    return picture
+        draw.line([*triangle, *triangle[:2]], EDGE_COLOUR)
+    return Image.blend(picture, lines, EDGE_STRENGTH)
 
 
 def _draw_points(picture: Image.Image, points: Tensor) -> None:
