@@ -71,7 +71,7 @@ export class Viewer {
   }
 
   start() {
-    const gl = (this.gl = this.canvas.getContext("webgl2"));
+    const gl = (this.gl = this.canvas.getContext("webgl2", { alpha: false }));
     if (!gl) {
       this.canvas.remove();
       this.frame.textContent =
