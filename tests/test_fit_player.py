@@ -1,6 +1,7 @@
 """The fit player and its parts without a browser, on a real, small fit."""
 
 import asyncio
+import dataclasses
 import io
 import json
 import re
@@ -52,7 +53,8 @@ def test_it_shows_a_real_fit(finished):
     assert (finished.steps[-1].stage, finished.steps[-1].index) == ("joint", 3)
     assert (finished.mesh.vertices - mean).abs().max() > 1  # mm
     assert curves(finished) == len(finished.steps[-1].losses)
-    assert "joint</b> step 3" in finished.transport.status.value
+    count = len(finished.steps)
+    assert f"joint</b> step {count} of {count}" in finished.transport.status.value
     assert finished.picture().size[0] <= 1000
 
 
@@ -66,9 +68,19 @@ def test_scrubbing_shows_the_old_mesh_and_the_newest_again(finished):
     assert torch.equal(finished.mesh.vertices, newest)
 
 
-def test_restart_shows_the_mean_face(player):
+def test_restart_shows_the_mean_face_and_restores_what_the_player_was_made_with(photo, model):
+    weights, free = LossWeights(content=7.0), FreeGroups(light=False)
+    player = FitPlayer(photo, model, CONFIG, weights, free)
     player.run(2)
+    player.controls.switches["identity"].value = False
+    player.groups.switches["camera"].value = False
+    player.controls.sliders["content"].value = 9.0
     player.restart()
+    assert weights == LossWeights(content=7.0)
+    assert free == FreeGroups(light=False)
+    assert player.controls.switches["identity"].value
+    assert player.groups.switches["camera"].value
+    assert player.controls.sliders["content"].value == 7.0
     assert torch.equal(player.mesh.vertices, player._mean[0])
     assert "no step yet" in player.chart._view.value
 
@@ -101,10 +113,117 @@ def test_a_branch_obeys_the_present_weights_and_keeps_the_old_curves(photo, mode
     assert not player.controls.switches["pixel"].value  # the switch shows what the program did
 
 
+def test_the_numbers_are_those_of_the_result(finished):
+    result = finished.result()
+    measures = finished.measures
+    assert measures.landmarks == pytest.approx(result.landmark_error(), rel=1e-3)
+    assert measures.identity == pytest.approx(result.identity_distance(), abs=0.02)
+    assert measures.pixel == pytest.approx(finished.steps[-1].losses["pixel"], rel=0.05)
+    assert f"identity distance {measures.identity:.2f}" in finished._numbers.value
+    assert f"pixels {measures.pixel:.3f}" in str(measures)
+
+
+@pytest.fixture
+def branched(photo, model):
+    player = FitPlayer(photo, model, CONFIG)
+    player.run()
+    player.scrub(len(player.steps) - 4)
+    player.rename("with identity")
+    player.controls.switches["identity"].value = False
+    player.branch("without")
+    player.run()
+    return player
+
+
+def test_every_course_keeps_its_weights(branched):
+    assert branched.weights.identity == 0
+    assert "identity" not in branched.steps[-1].losses
+    branched.course = "with identity"
+    assert branched.weights.identity == LossWeights().identity
+    assert branched.controls.switches["identity"].value
+    assert "identity" in branched.steps[-1].losses
+    assert set(branched.courses) == {"with identity", "without"}
+
+
+def test_two_courses_are_compared_side_by_side(branched):
+    branched.course = "with identity"
+    branched.scrub(branched.index)
+    assert len(branched._views.children) == 3
+    branched.compared = "without"
+    assert len(branched._views.children) == 5
+    first, second = branched.mesh, branched._other.mesh
+    assert 0 < (first.vertices - second.vertices).abs().max() < 20  # mm
+    branched.view.view = "difference"
+    assert branched._other.view.view == "difference"
+    assert branched._numbers.value.count("identity distance") == 2
+    branched.colours.value = DISPLACEMENT
+    assert first._scale.high == second._scale.high
+    branched.course = "without"
+    assert branched.compared == ""  # nothing is compared with itself
+    with pytest.raises(GanfitError, match="nothing to compare"):
+        branched.compared = "nobody"
+
+
+def test_a_deleted_course_is_compared_no_more(branched):
+    branched.compared = "with identity"
+    branched.delete()
+    assert (branched.course, branched.names, branched.compared) == ("with identity", ("with identity",), "")
+    with pytest.raises(GanfitError, match="only course"):
+        branched.delete()
+
+
+def test_a_saved_course_goes_on_bit_equal(photo, model, tmp_path):
+    whole = FitPlayer(photo, model, CONFIG)
+    whole.groups.switches["camera"].value = False  # frozen groups share memory between steps
+    whole.run(len("align") + 6)
+    part = FitPlayer(photo, model, CONFIG, free=FreeGroups(camera=False))
+    part.run(len(whole.steps) - 2)
+    part.save(tmp_path / "deep" / "half.safetensors")
+    other = FitPlayer(photo, model, CONFIG, free=FreeGroups(camera=False))
+    other.load(tmp_path / "deep" / "half.safetensors")
+    assert other.names == ("course 1", "half")
+    assert len(other.steps) == len(part.steps)
+    assert other.steps[0].losses == part.steps[0].losses
+    other.free.camera = False
+    other.run(2)
+    for (name, mine), (_, theirs) in zip(
+        other.steps[-1].parameters.items(), whole.steps[-1].parameters.items(), strict=True
+    ):
+        assert torch.equal(mine, theirs), name
+
+
+def test_a_result_of_the_command_line_is_loaded(finished, photo, model, tmp_path):
+    finished.result().write(tmp_path / "astronaut")
+    player = FitPlayer(photo, model, CONFIG)
+    player.load(tmp_path / "astronaut")
+    assert player.course == "astronaut"
+    assert (player.mesh.vertices - finished.model.vertices(finished.steps[-1].parameters)).abs().max() < 1e-2
+    assert player.weights == LossWeights()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "There is no file"), (b"no", "no saved course"), (b"{}", "no saved course"), ("other", "fitted to")],
+)
+def test_what_is_no_course_is_said(finished, photo, model, tmp_path, content, sentence):
+    path = tmp_path / "x.safetensors"
+    if content == "other":
+        finished.photo, mine = dataclasses.replace(photo, source="somebody.png"), finished.photo
+        finished.save(path)
+        finished.photo = mine
+    elif content:
+        path.write_bytes(content)
+    player = FitPlayer(photo, model, CONFIG)
+    with pytest.raises(GanfitError, match=sentence):
+        player.load(path)
+    assert player.names == ("course 1",)
+
+
 def test_curves_and_colours_can_be_chosen(finished):
     finished.curves.value = GRADIENTS
     assert "gradient norm" in finished.chart._view.value
     assert curves(finished) == 5
+    assert "● shape" in finished.chart._view.value  # identity is a loss
     finished.colours.value = DISPLACEMENT
     assert "mm" in finished.mesh._bar.value
     assert finished.mesh.values.max() > 1
@@ -215,6 +334,10 @@ def test_views_of_a_photo(photo, fitted):
     assert (pictures["overlay"][:5] == alone[:5]).all()  # above the head
     assert abs(pictures["overlay"] - alone)[40:60, 40:60].mean() > 3
     assert pictures["difference"][:5].max() == 0
+    view.view = "difference"
+    assert "0.3" in view._bar.value
+    view.view = "overlay"
+    assert view._bar.value == ""
     assert pictures["texture"].std() > 10
 
 

@@ -87,10 +87,19 @@ def test_the_heat_map_is_the_distance_from_the_mean(explorer):
     distance = (explorer.vertices - MODEL.mean).norm(dim=1)
     torch.testing.assert_close(explorer.mesh.values, distance)
     assert explorer.mesh._scale.high == pytest.approx(float(distance.max()))
-    explorer.reset()
+    explorer.actions = {}
     assert explorer.mesh._scale.high == 3.0
-    press(explorer, "Surface")
+
+
+def test_reset_is_the_mean_face_as_it_was_at_first(explorer):
+    explorer.reset()
+    first = explorer.mesh.picture()
+    explorer.heat_map, explorer.seed = True, 1
+    explorer.mesh._canvas.camera = [300, 0, 600, 0, 0, 0, 5.0]
+    press(explorer, "Reset")
+    assert not explorer.heat_map
     assert explorer.mesh.values is None
+    assert explorer.mesh.picture() == first
 
 
 def test_the_spectrum_is_the_modes_share(explorer):

@@ -39,7 +39,7 @@ def test_step_adds_one_each_time():
             await rest(player)
             assert player.steps == list(range(expected + 1))
             assert player.drawn[-1] == expected
-            assert player.transport.status.value.startswith(f"step {expected} · ")
+            assert player.transport.status.value.startswith(f"step {expected + 1} · ")
         player.transport.step.click()
         player.transport.step.click()
         await rest(player)

@@ -19,13 +19,13 @@ def counting(count=20, start=None):
 def test_scrubbing_shows_an_earlier_step_and_forgets_nothing():
     player = Recorder(counting)
     player.run(8)
-    player.transport.scrubber.value = 3
+    player.transport.scrubber.value = 4  # counted from 1
     assert player.shown == 3
     assert player.drawn[-1] == (3, 0)
     assert (player.index, len(player.steps)) == (7, 8)
     assert "steps/s" not in player.transport.status.value  # the pace belongs to the newest
     player.run(1)
-    assert (player.shown, player.transport.scrubber.value, player.index) == (8, 8, 8)
+    assert (player.shown, player.transport.scrubber.value, player.index) == (8, 9, 8)
     with pytest.raises(GanfitError, match="no step 9"):
         player.scrub(9)
 
@@ -35,8 +35,8 @@ def test_scrubbing_pauses_and_the_last_wish_counts():
         player = Recorder(numbers(), cost=0.05)
         player.play()
         await until(lambda: player.shown >= 6)
-        for index in (1, 2, 3, 4):
-            player.transport.scrubber.value = index
+        for place in (2, 3, 4, 5):
+            player.transport.scrubber.value = place
         assert not player.playing
         await rest(player)
         assert player.shown == 4
@@ -55,12 +55,12 @@ def test_the_scrubber_stays_in_the_readers_hand():
         await rest(player)
         places = []
         player.transport.scrubber.observe(lambda change: places.append(change["new"]), "value")
-        for index in (10, 11, 12):
-            player.transport.scrubber.value = index
+        for place in (11, 12, 13):
+            player.transport.scrubber.value = place
             await asyncio.sleep(0.03)  # the pictures lag behind
-        player.transport.scrubber.value = 10  # and back to the one that is shown, or soon will be
+        player.transport.scrubber.value = 11  # and back to the one that is shown, or soon will be
         await rest(player)
-        assert places == [10, 11, 12, 10]
+        assert places == [11, 12, 13, 11]
         assert player.shown == 10
 
     asyncio.run(scenario())
@@ -68,12 +68,12 @@ def test_the_scrubber_stays_in_the_readers_hand():
 
 def test_a_branch_goes_on_from_the_shown_step():
     player = Recorder(counting)
+    assert player.transport.branch.disabled  # there is no step yet
     player.run(8)
-    assert player.transport.branch.disabled  # the newest step is shown: Play does the same
     player.scrub(3)
     assert not player.transport.branch.disabled
     player.branch()
-    assert (player.index, player.shown, player.transport.scrubber.max) == (3, 3, 3)
+    assert (player.index, player.shown, player.transport.scrubber.max) == (3, 3, 4)
     player.run(2)
     assert player.steps == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 1), (5, 1)]
 
@@ -94,7 +94,7 @@ def test_the_branch_button_plays():
     async def scenario():
         player = Recorder(counting)
         await player.finish()
-        player.transport.scrubber.value = 10
+        player.transport.scrubber.value = 11
         await rest(player)
         player.transport.branch.click()
         await until(lambda: player.finished)
@@ -154,7 +154,7 @@ def test_while_playing_the_scrubber_moves_with_the_pictures():
         player.transport.scrubber.observe(lambda change: seen.append(change["new"]), "max")
         await player.finish()
         assert len(seen) <= len(player.drawn) + 1
-        assert player.transport.scrubber.max == 399
+        assert player.transport.scrubber.max == 400
 
     asyncio.run(scenario())
 

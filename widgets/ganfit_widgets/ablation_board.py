@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 
 import ipywidgets as widgets
-import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 from traitlets import Tuple, observe, validate
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.ablation import VARIANTS, Variant, side_by_side
+from ganfit_nb.evaluation.ablation import VARIANTS, Variant
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import Objective
 from ganfit_nb.photo import Photo
-from ganfit_nb.result import Result
 from ganfit_widgets.component import Component
 from ganfit_widgets.drawing import Drawing
+from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView
+from ganfit_widgets.step_course import Course
 from ganfit_widgets.step_player import StepPlayer
 
 AT_FIRST = ("full", "no-identity", "no-pixel", "no-landmark", "pca")
@@ -35,27 +33,21 @@ COLUMNS = {"variant": 0, "identity distance": 140, "landmarks, % of the eyes": 2
 WIDTH, ROW = 540, 20
 
 
-@dataclass(frozen=True)
-class Measures:
-    """What a variant has reached, measured also where the term was left out of its fit.
+class _Fit:
+    """One variant's fit as far as it has been taken."""
 
-    identity   Euclidean distance of dlib's descriptors of photo and rendering; below 0.6 is the same person
-    landmarks  mean error over the distance of the outer eye corners
-    pixel      L_pix (Eq. 10)
-    """
+    def __init__(self, source: Iterator[FitStep]) -> None:
+        self.steps: list[FitStep] = []
+        self._source = source
 
-    identity: float
-    landmarks: float
-    pixel: float
-
-    @classmethod
-    @torch.no_grad()
-    def of(cls, photo: Photo, model: FaceModel, config: FitConfig, step: FitStep, network: IdentityNetwork) -> Measures:
-        """Of one step of a fit to `photo`, which has the size of the fit."""
-        result = Result(photo, model, config, [step])
-        objective = Objective(photo, model, network, config.seed)
-        pixel = objective.evaluate(step.parameters, LossWeights().only("pixel"), 0).terms["pixel"]
-        return cls(result.identity_distance(), result.landmark_error(), float(pixel))
+    def step(self, index: int) -> FitStep | None:
+        """The step with this index, computed if it has not been yet; None after the last."""
+        while len(self.steps) <= index:
+            step = next(self._source, None)
+            if step is None:
+                return None
+            self.steps.append(step)
+        return self.steps[index]
 
 
 class AblationBoard(StepPlayer):
@@ -65,7 +57,8 @@ class AblationBoard(StepPlayer):
         display(board)
         await board.finish()  # or press Play
 
-    A step is a mapping from names to FitSteps. The toggles choose who takes part; a change begins anew.
+    A step is a mapping from names to FitSteps. The toggles choose who takes part; what has been computed is kept, and
+    whoever comes later catches up.
 
     chosen    names of the variants that take part, in the order of VARIANTS
     measures  {name: Measures} of the step that is shown
@@ -84,6 +77,7 @@ class AblationBoard(StepPlayer):
         self.config, self.variants = config or FitConfig(), dict(variants)
         self.photo, self.model = photo.at(self.config.size), model
         self.network = network or IdentityNetwork.default()
+        self._judge, self._fits = Judge(self.photo), self._new_fits()
         self.measures: dict[str, Measures] = {}
         self._models: dict[str, FaceModel] = {}
         self._toggles = {name: _toggle(variant) for name, variant in self.variants.items()}
@@ -108,8 +102,21 @@ class AblationBoard(StepPlayer):
 
     @observe("chosen")
     def _chosen_changed(self, _: dict) -> None:
-        if self.children:  # not while it is being built
-            self.restart()
+        if not self.children:  # it is being built
+            return
+        known = min(len(self._fits[name].steps) for name in self.chosen)
+        steps = [{name: self._fits[name].steps[index] for name in self.chosen} for index in range(known)]
+        self._begin(Course(self._new_steps(known), steps), self.course)
+        self.transport.status.value = ""
+        self.reset()
+        if steps:
+            self.scrub(known - 1)
+        self.changed()
+
+    def restart(self) -> None:
+        """Forgets what has been computed, and begins again."""
+        self._fits = self._new_fits()
+        super().restart()
 
     def _toggled(self, name: str, change: dict) -> None:
         wanted = {*self.chosen, name} if change["new"] else {*self.chosen} - {name}
@@ -118,23 +125,34 @@ class AblationBoard(StepPlayer):
         else:
             self._toggles[name].value = True  # the last one stays
 
-    def _new_steps(self) -> Iterator[dict[str, FitStep]]:
-        chosen = {name: self.variants[name] for name in self.chosen}
-        return side_by_side(self.photo, self.model, self.config, chosen, self.network)
+    def _new_fits(self) -> dict[str, _Fit]:
+        arguments = self.photo, self.model, self.config, self.network
+        return {name: _Fit(variant.fit(*arguments)) for name, variant in self.variants.items()}
+
+    def _new_steps(self, first: int = 0) -> Iterator[dict[str, FitStep]]:
+        fits = {name: self._fits[name] for name in self.chosen}
+        for index in count(first):
+            turn = {name: step for name, fit in fits.items() if (step := fit.step(index))}
+            if len(turn) < len(fits):
+                return
+            yield turn
 
     def describe(self, steps: list[Any]) -> str:
         """Stage and step, which all variants share."""
+        return f"<b>{next(iter(steps[-1].values())).stage}</b> {self.counted(steps)}"
+
+    def remaining(self, steps: list[Any]) -> int | None:
+        """Steps of the joint stage that are left."""
         step = next(iter(steps[-1].values()))
-        return f"<b>{step.stage}</b> step {step.index} of {self.config.steps}"
+        return self.config.steps - step.index if step.stage == "joint" else None
 
     def prepare(self, steps: list[Any]) -> tuple[dict[str, Tensor], dict[str, Measures]]:
         """Of each variant the fitted face over the photo, and what it has reached."""
-        pictures, measures = {}, {}
-        for name, step in steps[-1].items():
-            model = self._model_of(name)
-            pictures[name] = FittedPhoto.of(self.photo, model, step.parameters).over(self.photo.image)
-            measures[name] = Measures.of(self.photo, model, self.config, step, self.network)
-        return pictures, measures
+        fitted = {
+            name: FittedPhoto.of(self.photo, self._model_of(name), step.parameters) for name, step in steps[-1].items()
+        }
+        pictures = {name: each.over(self.photo.image) for name, each in fitted.items()}
+        return pictures, {name: self._judge.measure(each) for name, each in fitted.items()}
 
     def draw(self, content: tuple[dict[str, Float[Tensor, "H W 3"]], dict[str, Measures]]) -> None:
         """Updates pictures and table."""

@@ -6,6 +6,7 @@ import html
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from matplotlib import colormaps
 from PIL import Image, ImageDraw
@@ -15,6 +16,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_widgets.drawing import FONT_SIZE, font
 
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # both are told apart by the colour-blind
+SHADES = 511  # of a picture in these colours; odd, so that the middle of a diverging scale is white
 BAR_HEIGHT, TEXT_HEIGHT = 10, 16  # pixels in the static picture
 
 
@@ -57,7 +59,7 @@ class ColourScale:
             raise GanfitError(f"{label}: the limits must be ascending, not {low:g} to {high:g}.")
         return cls(low, high, label, unit, diverging)
 
-    def places(self, values: Float[Tensor, " V"]) -> Float[Tensor, " V"]:
+    def places(self, values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Where each value lies between low (0) and high (1)."""
         return ((values - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
 
@@ -65,6 +67,11 @@ class ColourScale:
         """(count, 3) bytes, from low to high."""
         name = DIVERGING if self.diverging else SEQUENTIAL
         return colormaps[name](np.linspace(0.0, 1.0, count), bytes=True)[:, :3]
+
+    def coloured(self, values: Float[Tensor, "H W"]) -> Float[Tensor, "H W 3"]:
+        """A picture of the values, in [0, 1]."""
+        colours = torch.from_numpy(self.colours(SHADES).copy()).float() / 255
+        return colours[(self.places(values) * (SHADES - 1)).round().long()]
 
     def bar(self) -> str:
         """The colour bar as HTML."""

@@ -7,8 +7,9 @@ import base64
 import io
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import ipywidgets as widgets
@@ -21,6 +22,7 @@ from ganfit_widgets.awaited_cells import answer_widgets
 PAGE, GAP = 1000, 6  # pixels: the width of a page of pictures, and between two of them
 QUIET = 0.5  # seconds without a change after which the saved picture follows
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+Result = TypeVar("Result")
 _changed: WeakSet[Component] = WeakSet()
 _stylesheet: list[widgets.HTML] = []
 
@@ -57,6 +59,14 @@ class Component(widgets.VBox):
             if self._loop and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._save_when_quiet)
 
+    def when_done(self, work: Future[Result], action: Callable[[Future[Result]], object]) -> None:
+        """Calls `action(work)` on the event loop when a worker has done its work; in a script, waits for it."""
+        if self._loop and not self._loop.is_closed():
+            loop = self._loop
+            work.add_done_callback(lambda done: loop.call_soon_threadsafe(action, done))
+        else:
+            action(work)
+
     def close(self) -> None:
         """Ends the widget; its picture stays."""
         self._save_picture()
@@ -75,10 +85,9 @@ class Component(widgets.VBox):
 
     def _show_picture(self, show: Callable[..., Any]) -> None:
         """Sends the present picture by IPython's `display` or `update_display`."""
-        picture, data = self.picture(), io.BytesIO()
-        picture.convert("RGB").save(data, "JPEG", quality=92, subsampling=0)
-        words = f"picture, {picture.width} x {picture.height} pixels"
-        content = {"image/jpeg": base64.b64encode(data.getvalue()).decode(), "text/plain": words}
+        data = io.BytesIO()
+        self.picture().convert("RGB").save(data, "JPEG", quality=92, subsampling=0)
+        content = {"image/jpeg": base64.b64encode(data.getvalue()).decode(), "text/plain": "its last state"}
         show(content, raw=True, display_id=self._picture_id)
 
     def _ipython_display_(self, **kwargs: Any) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 from PIL import Image
 
-from ganfit_widgets.component import Component
+from ganfit_widgets.component import Component, grow
 from ganfit_widgets.drawing import Drawing
 
 WIDTH, HEIGHT = 294, 250
@@ -31,8 +31,11 @@ class CurveChart(Component):
 
     def __init__(self, title: str) -> None:
         self.title = title
+        self._colours: dict[str, str] = {}  # of every curve there was: a name keeps its colour
         self._view = widgets.HTML()
         super().__init__([self._view])
+        self.add_class("ganfit-chart")
+        grow(self, WIDTH)
         self.show([])
 
     def show(self, history: History, stages: Sequence[str] = (), at: int | None = None, before: History = ()) -> None:
@@ -40,7 +43,11 @@ class CurveChart(Component):
 
         stages  names each step's stage, `at` marks a step, `before` is an earlier history, drawn faintly
         """
-        self._drawing = draw(self.title, history, stages, at, before)
+        names = dict.fromkeys(name for values in (*before, *history) for name in values)
+        for name in names:
+            self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
+        colours = {name: colour for name, colour in self._colours.items() if name in names}
+        self._drawing = draw(self.title, colours, history, stages, at, before)
         self._view.value = self._drawing.svg(self.title)
         self.changed()
 
@@ -73,18 +80,22 @@ class _Axes:
 
 
 def draw(
-    title: str, history: History, stages: Sequence[str] = (), at: int | None = None, before: History = ()
+    title: str,
+    colours: Mapping[str, str],
+    history: History,
+    stages: Sequence[str] = (),
+    at: int | None = None,
+    before: History = (),
 ) -> Drawing:
-    """The chart of `CurveChart.show`."""
+    """The chart of `CurveChart.show`; `colours` has every curve's name and colour, in the legend's order."""
     drawing = Drawing(WIDTH, HEIGHT)
     if not history:
         drawing.text(LEFT, 12, f"{title}: no step yet")
         return drawing
-    names = list(dict.fromkeys(name for values in (*before, *history) for name in values))
     top, bottom = _decades([value for values in (*before, *history) for value in values.values()])
     axes = _Axes(max(len(history), len(before), 2) - 1, top, bottom)
     drawing.text(LEFT, 12, title)
-    drawing.text(axes.x(axes.last), HEIGHT - 6, f"step {max(len(history), len(before)) - 1}", "end")
+    drawing.text(axes.x(axes.last), HEIGHT - 6, f"step {max(len(history), len(before))}", "end")
     for exponent in range(bottom, top + 1):
         drawing.line(LEFT, axes.y(exponent), axes.x(axes.last), axes.y(exponent))
         drawing.text(LEFT - 4, axes.y(exponent) + 4, f"{10.0**exponent:g}", "end")
@@ -92,8 +103,7 @@ def draw(
         if stages[step] != stages[step - 1]:
             drawing.line(axes.x(step), TOP, axes.x(step), HEIGHT - BOTTOM)
             drawing.text(axes.x(step) + 3, TOP + 10, stages[step])
-    for row, name in enumerate(names):
-        colour = COLOURS[row % len(COLOURS)]
+    for row, (name, colour) in enumerate(colours.items()):
         drawing.curve(axes.curve(before, name), colour, faint=True)
         drawing.curve(axes.curve(history, name), colour)
         drawing.text(WIDTH - RIGHT + 8, TOP + 12 + 17 * row, f"● {name.replace('_', ' ')}", colour=colour)

@@ -42,12 +42,7 @@ class ExportPanel(Component):
     def export(self) -> None:
         """Begins to write the files; the links appear when they are there."""
         self.prepare.disabled, self.links.value = True, "writing …"
-        work = self._worker.submit(self._files)
-        if self._loop and not self._loop.is_closed():
-            loop = self._loop
-            work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._offer, done))
-        else:
-            self._offer(work)
+        self.when_done(self._worker.submit(self._files), self._offer)
 
     def clear(self) -> None:
         """Withdraws the links: they belong to another state."""

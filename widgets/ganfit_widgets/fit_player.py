@@ -1,10 +1,15 @@
-"""A fit, live: the mesh, the rendering over the photo, the curves, and every weight and group within reach."""
+"""A fit, live: the mesh, the rendering over the photo, the curves, and every weight and group within reach.
+
+Its courses are kept by name, compared side by side, saved and loaded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -12,6 +17,7 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
+from traitlets import Unicode, observe, validate
 
 from ganfit_nb.animation import write_animation
 from ganfit_nb.errors import GanfitError
@@ -21,16 +27,19 @@ from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.photo import Photo
 from ganfit_nb.result import Result
-from ganfit_widgets.component import joined
+from ganfit_widgets.component import grow, joined
+from ganfit_widgets.course_file import load_course, save_course
+from ganfit_widgets.course_panel import CoursePanel
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.export_panel import ExportPanel
-from ganfit_widgets.group_toggles import GroupToggles
+from ganfit_widgets.group_toggles import GroupToggles, words
 from ganfit_widgets.loss_controls import LossControls
+from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
 from ganfit_widgets.step_player import WORKER, StepPlayer
 
-SIDE = 250  # pixels of the mesh and of the photo: all views side by side in a page 1000 pixels wide
+SIDE = 250  # pixels of the mesh and of the photo at least: all views side by side in a page 1000 pixels wide
 SKIN, DISPLACEMENT = "the skin", "displacement from the mean"
 LOSSES, GRADIENTS = "weight × loss", "gradient norm"
 OFFERS = {
@@ -47,6 +56,21 @@ class _Content:
     at: int | None
     vertices: Float[Tensor, "V 3"]
     fitted: FittedPhoto
+    measures: Measures
+
+
+class _Side:
+    """One course as it is seen: mesh, photo and numbers."""
+
+    def __init__(self, photo: Photo, mesh: MeshView) -> None:
+        self.mesh, self.view = mesh, PhotoView(photo, size=SIDE)
+        self.measures: Measures | None = None
+
+    def show(self, content: _Content) -> None:
+        self.measures = content.measures
+        self.mesh.show(content.vertices, content.fitted.texture)
+        self.mesh.follow(content.step.parameters.camera, content.step.parameters.light)
+        self.view.show(content.fitted)
 
 
 class FitPlayer(StepPlayer):
@@ -56,9 +80,14 @@ class FitPlayer(StepPlayer):
         display(player)
         await player.finish()  # or press Play
 
-    `weights` and `free` are those of the switches and sliders; change them anywhere else, too. `steps` plays another
-    generator of FitSteps, or a function that returns one and takes `start`, instead of `fit`.
+    `weights` and `free` are those of the switches and sliders; change them anywhere else, too. Every course keeps its
+    own, and Restart gives back those of the beginning. `steps` plays another generator of FitSteps, or a function that
+    returns one and takes `start`, instead of `fit`.
+
+    compared  name of the course that is shown beside; empty for none
     """
+
+    compared = Unicode("")
 
     def __init__(
         self,
@@ -73,26 +102,37 @@ class FitPlayer(StepPlayer):
         self.model, self.config = model, config or FitConfig()
         self.weights, self.free = weights or LossWeights(), free or FreeGroups()
         self.photo = photo.at(self.config.size)
-        self._seen = model.seen_at(SIDE)
+        self._judge, self._seen = Judge(self.photo), model.seen_at(SIDE)
         with torch.no_grad():
             mean = model.mean_parameters()
             self._mean = model.vertices(mean), self._seen.texture(mean.texture)
-        self._before: list[FitStep] = []  # the steps of the course that the last branch left
-        self.mesh = MeshView(self._mean[0], model.morphable.faces, model.morphable.uv, self._mean[1], size=SIDE)
-        self.view = PhotoView(self.photo, size=SIDE)
+        self._side, self._other = (_Side(self.photo, self._new_mesh()) for _ in range(2))
+        self.mesh, self.view = self._side.mesh, self._side.view
+        self.mesh.link(self._other.mesh)
+        self.view.link(self._other.view)
         self.chart = CurveChart(LOSSES)
         self.controls, self.groups = LossControls(self.weights), GroupToggles(self.free)
         self.export_panel = ExportPanel(self.export, OFFERS, WORKER)
         self.colours = _choice("What colours the mesh", [SKIN, DISPLACEMENT], self._colour)
         self.curves = _choice("What the curves show", [LOSSES, GRADIENTS], self._draw_curves)
-        views = widgets.HBox(
-            [widgets.VBox([self.mesh, self.colours]), self.view, widgets.VBox([self.chart, self.curves])]
-        )
-        views.add_class("ganfit-views")
+        self._numbers = widgets.HTML()
+        self._meshes, self._chart = _column(self.mesh, self.colours), _column(self.chart, self.curves)
+        self._views = widgets.HBox()
+        self._views.add_class("ganfit-views")
         if steps is None:
             steps = partial(fit, self.photo, model, self.config, self.weights, free=self.free)
-        super().__init__(steps, [views, self.controls, self.groups, self.export_panel])
+        below = widgets.VBox([self.export_panel])
+        super().__init__(steps, [self._numbers, self._views, self.controls, self.groups, below])
+        if self.can_branch:
+            below.children = [CoursePanel(self), self.export_panel]
+        self.observe(self._compare, ["names", "course"])
+        self._arrange()
         self.reset()
+
+    @property
+    def measures(self) -> Measures | None:
+        """What the shown step has reached; None before the first."""
+        return self._side.measures
 
     def export(self, directory: Path | str) -> None:
         """Writes the shown step as `ganfit fit` does, and the fit up to it as fit.gif.
@@ -109,78 +149,160 @@ class FitPlayer(StepPlayer):
         """The fit up to the shown step, to be judged or written."""
         return Result(self.photo, self.model, self.config, self.steps[: self.shown + 1])
 
+    def save(self, path: Path | str) -> None:
+        """Writes every step of the course that is shown; GanfitError before the first step."""
+        if not self.steps:
+            raise GanfitError("There is nothing to save yet; take a step first.")
+        save_course(Path(path), self.steps, self._photo_name)
+
+    def load(self, path: Path | str, name: str = "") -> None:
+        """Shows what `save` wrote, or the fit in a folder that `ganfit fit` wrote, as another course.
+
+        GanfitError when it is of another photo or model, or no such file.
+        """
+        path = Path(path)
+        steps = load_course(path, self.model.mean_parameters(), self._photo_name)
+        weights = asdict(self.weights)
+        if steps[-1].stage == "joint":  # where all terms take part that weigh anything
+            weights = dict.fromkeys(weights, 0.0) | steps[-1].weights
+        name = name or path.stem
+        self.add(steps, "" if name in self.names else name, (weights, asdict(FreeGroups())))
+
     def picture(self) -> Image.Image:
         """The views and the weights, as they are."""
-        return joined([part.picture() for part in (self.mesh, self.view, self.chart, self.controls)])
+        sides = [self._side, self._other] if self.compared else [self._side]
+        views = [side.mesh for side in sides] + [side.view for side in sides]
+        return joined([part.picture() for part in (*views, self.chart, self.controls)])
 
-    def branch(self) -> None:
-        """As StepPlayer's; the curves that are left behind stay, faintly."""
-        before = self.steps
-        super().branch()
-        self._before = before
-        self._draw_curves()
+    def settings(self) -> tuple[dict[str, float], dict[str, bool]]:
+        """Weights and free groups."""
+        return asdict(self.weights), asdict(self.free)
+
+    def restore(self, settings: tuple[dict[str, float], dict[str, bool]]) -> None:
+        """Changes the weights and groups in place, and the switches with them."""
+        weights, free = settings
+        for name, weight in weights.items():
+            setattr(self.weights, name, weight)
+        for name, moves in free.items():
+            setattr(self.free, name, moves)
+        self.controls.refresh()
+        self.groups.refresh()
 
     def describe(self, steps: list[FitStep]) -> str:
         """Stage and step, and computing time."""
-        step = steps[-1]
-        return f"<b>{step.stage}</b> step {step.index} · {step.seconds:.1f} s"
+        return f"<b>{steps[-1].stage}</b> {self.counted(steps)} · {steps[-1].seconds:.1f} s"
 
     def remaining(self, steps: list[FitStep]) -> int | None:
         """Steps of the joint stage that are left; how long the alignment takes, nobody knows."""
-        return self.config.steps - steps[-1].index if steps[-1].stage == "joint" else None
+        return max(0, self.config.steps - steps[-1].index) if steps[-1].stage == "joint" else None
 
     def prepare(self, steps: list[FitStep]) -> _Content:
-        """Mesh and pictures of the last of `steps`."""
+        """Mesh, pictures and numbers of the last of `steps`."""
         parameters = steps[-1].parameters
         with torch.no_grad():
+            fitted = FittedPhoto.of(self.photo, self._seen, parameters)
             return _Content(
                 step=steps[-1],
                 at=len(steps) - 1 if len(steps) < len(self.steps) else None,
                 vertices=self.model.vertices(parameters),
-                fitted=FittedPhoto.of(self.photo, self._seen, parameters),
+                fitted=fitted,
+                measures=self._judge.measure(fitted),
             )
 
     def draw(self, content: _Content) -> None:
         """Updates the views, and the switches if a program changed what they stand for."""
-        parameters = content.step.parameters
         self._at = content.at
-        self.mesh.show(content.vertices, content.fitted.texture)
-        self.mesh.follow(parameters.camera, parameters.light)
-        self._colour()
-        self.view.show(content.fitted)
-        self._draw_curves()
+        self._side.show(content)
+        self._refresh()
         self.controls.refresh()
         self.groups.refresh()
-        self.export_panel.clear()
 
     def reset(self) -> None:
         """The mean face beside the photo."""
-        self._before, self._at = [], None
+        self._at, self._side.measures = None, None
         self.mesh.show(*self._mean)
-        self._colour()
         self.view.show(None)
+        self._refresh()
+
+    @property
+    def _photo_name(self) -> str:
+        return Path(self.photo.source).name
+
+    def _new_mesh(self) -> MeshView:
+        face = self.model.morphable
+        return MeshView(self._mean[0], face.faces, face.uv, self._mean[1], size=SIDE)
+
+    def _refresh(self) -> None:
+        """What depends on both sides."""
+        self._colour()
         self._draw_curves()
+        shown = {self.course: self._side.measures} | ({self.compared: self._other.measures} if self.compared else {})
+        lines = [f"<b>{escape(name)}</b>: {measures}" for name, measures in shown.items() if measures]
+        self._numbers.value = "<br>".join(lines)
         self.export_panel.clear()
 
-    def _colour(self, _: dict | None = None) -> None:
-        if self.colours.value == SKIN:
-            if self.mesh.values is not None:
-                self.mesh.show_values(None)
+    @validate("compared")
+    def _known_other(self, proposal: dict) -> str:
+        name = proposal["value"]
+        if name and not (name in self._courses and self._courses[name].steps):
+            raise GanfitError(f"There is nothing to compare with in a course '{name}'; play it first.")
+        return name
+
+    @observe("compared")
+    def _compare(self, _: dict | None = None) -> None:
+        """Shows the other course as it was last seen, beside this one."""
+        if self.compared and (self.compared == self.course or self.compared not in self._courses):
+            self.compared = ""  # it is the one shown now, or has been deleted
             return
-        displacement = (self.mesh.vertices - self._mean[0]).norm(dim=1)
-        self.mesh.show_values(displacement, label="displacement", unit="mm")
+        self._arrange()
+        if not self.compared:
+            self._refresh()
+            return
+        other = self._courses[self.compared]
+        steps = other.steps[: other.shown + 1] or list(other.steps)
+        self.when_done(WORKER.submit(self.prepare, steps), partial(self._show_other, self.compared))
+
+    def _show_other(self, name: str, work: Future[_Content]) -> None:
+        if name == self.compared:
+            self._other.show(work.result())
+            self._refresh()
+            self.changed()
+
+    def _arrange(self) -> None:
+        """Meshes beside each other, photos beside each other, and the curves."""
+        meshes, photos = ([self._other.mesh], [self._other.view]) if self.compared else ([], [])
+        self._views.children = [self._meshes, *meshes, self.view, *photos, self._chart]
+
+    def _colour(self, _: dict | None = None) -> None:
+        meshes = [self.mesh, self._other.mesh] if self.compared else [self.mesh]
+        if self.colours.value == SKIN:
+            for mesh in meshes:
+                if mesh.values is not None:
+                    mesh.show_values(None)
+            return
+        moved = [(mesh.vertices - self._mean[0]).norm(dim=1) for mesh in meshes]
+        limits = 0.0, max(1e-3, *(float(distance.max()) for distance in moved))  # mm, the same for both
+        for mesh, distance in zip(meshes, moved, strict=True):
+            mesh.show_values(distance, label="displacement", unit="mm", limits=limits)
 
     def _draw_curves(self, _: dict | None = None) -> None:
+        before = self._courses[self.compared].steps if self.compared else self._course.before
         self.chart.title = self.curves.value
-        self.chart.show(self._history(self.steps), [s.stage for s in self.steps], self._at, self._history(self._before))
+        self.chart.show(self._history(self.steps), [s.stage for s in self.steps], self._at, self._history(before))
 
     def _history(self, steps: list[FitStep]) -> list[dict[str, float]]:
         if self.curves.value == GRADIENTS:
-            return [step.gradient_norms for step in steps]
+            return [{words(name): norm for name, norm in step.gradient_norms.items()} for step in steps]
         return [{name: step.weights[name] * value for name, value in step.losses.items()} for step in steps]
 
 
+def _column(view: widgets.DOMWidget, choice: widgets.Dropdown) -> widgets.VBox:
+    column = widgets.VBox([view, choice])
+    grow(column, SIDE)
+    return column
+
+
 def _choice(tooltip: str, options: list[str], chosen: Callable[[dict], None]) -> widgets.Dropdown:
-    choice = widgets.Dropdown(options=options, tooltip=tooltip, layout={"width": f"{SIDE}px"})
+    choice = widgets.Dropdown(options=options, tooltip=tooltip, layout={"width": "auto"})
     choice.observe(chosen, "value")
     return choice

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 import torch
-from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
 from traitlets import Bool, Int, Unicode, validate
 from traitlets import Float as FloatTrait
 
@@ -17,13 +15,13 @@ from ganfit_nb.parameters import FaceParameters, meaning
 from ganfit_nb.photo import Photo
 from ganfit_nb.sensitivity import along, picture, picture_derivative, picture_difference
 from ganfit_widgets.colour_map import ColourScale
-from ganfit_widgets.component import Component, button
+from ganfit_widgets.component import Component, button, light_up
+from ganfit_widgets.group_toggles import words
 from ganfit_widgets.picture_view import PictureView, stacked
 from ganfit_widgets.vertex_gradients import VertexGradients
 
 SIDE = 196  # pixels of each of four pictures side by side
 PIECE = 20  # pixels of the rendering seen from close by
-SHADES = 511  # an odd number, so that zero is white
 STEPS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of finite differences, in steps that a fit takes
 
 
@@ -37,7 +35,7 @@ class GradientExplorer(Component):
     Red pixels grow lighter when the number grows, blue ones darker (mean of the three channels). With a `photo`, the
     gradients of the losses at the vertices are shown below (VertexGradients).
 
-    group, index  the number: identity, expression, texture, camera or light, and its place there
+    group, index  the number: identity, expression, texture, camera or light, and its place there, from 0
     step          of the finite difference, in multiples of the fit's learning rate for that number
     antialias     whether the renderer blends outlines
     close_up      whether a piece of the outline is seen from close by
@@ -69,8 +67,8 @@ class GradientExplorer(Component):
         ]
         self._bar = widgets.HTML(layout={"width": f"{2 * SIDE}px"})
         self._line = widgets.HTML()
-        self._smooth = button("", "", "Blend outlines, or leave them jagged", lambda: self._flip("antialias"))
-        self._closer = button("", "", "A piece of the cheek's outline, pixel by pixel", lambda: self._flip("close_up"))
+        self._smooth = self._switch("Blended outlines", "Blend outlines, or leave them jagged", "antialias")
+        self._closer = self._switch("Close up", "A piece of the cheek's outline, pixel by pixel", "close_up")
         pictures = widgets.HBox(self._views)
         pictures.add_class("ganfit-views")
         self.vertices: VertexGradients | None = None
@@ -89,14 +87,18 @@ class GradientExplorer(Component):
 
     def _controls(self) -> widgets.VBox:
         groups = widgets.Dropdown(
-            options=[name for name, _ in self.parameters.items()],
+            options=[(words(name), name) for name, _ in self.parameters.items()],
             description="group",
             tooltip="The group of parameters",
             layout={"width": "170px"},
             style={"description_width": "45px"},
         )
         self._number = widgets.IntSlider(
-            description="number", tooltip="Which number of the group", style={"description_width": "60px"}
+            value=1,
+            min=1,
+            description="number",
+            tooltip="Which number of the group",
+            style={"description_width": "60px"},
         )
         steps = widgets.SelectionSlider(
             options=[(f"× {step:g}", step) for step in STEPS],
@@ -106,16 +108,17 @@ class GradientExplorer(Component):
             style={"description_width": "75px"},
             layout={"width": "280px"},
         )
-        for trait, widget in (("group", groups), ("index", self._number), ("step", steps)):
+        for trait, widget in (("group", groups), ("step", steps)):
             widgets.link((self, trait), (widget, "value"))
+        widgets.link((self, "index"), (self._number, "value"), (lambda index: index + 1, lambda number: number - 1))
         self._meaning = widgets.HTML()
         rows = [widgets.HBox([groups, self._number, self._meaning]), widgets.HBox([steps, self._smooth, self._closer])]
         for row in rows:
             row.add_class("ganfit-row")
         return widgets.VBox(rows)
 
-    def _flip(self, name: str) -> None:
-        self.set_trait(name, not getattr(self, name))
+    def _switch(self, text: str, tooltip: str, name: str) -> widgets.Button:
+        return button(text, "", tooltip, lambda: self.set_trait(name, not getattr(self, name)))
 
     @validate("group")
     def _known_group(self, proposal: dict) -> str:
@@ -139,9 +142,9 @@ class GradientExplorer(Component):
         last = len(getattr(self.parameters, self.group)) - 1
         if self.index > last:
             self.index = last  # shows it, too
-            self._number.max = last
+            self._number.max = last + 1
         else:
-            self._number.max = last
+            self._number.max = last + 1
             self._show()
 
     def _show(self, _: dict | None = None) -> None:
@@ -153,26 +156,22 @@ class GradientExplorer(Component):
         )
         with torch.no_grad():
             rendering = picture(self.model, self.parameters, self.size, antialias=self.antialias)
-        words, unit = meaning(self.group, self.index)
+        number, unit = meaning(self.group, self.index)
         window = self._window()
         reach = float(told[window].abs().quantile(0.998)) or 1.0
         self._scale = ColourScale(-reach, reach, "change of a pixel", f"per {unit}", diverging=True)
-        pictures = [rendering, *map(self._coloured, (told, measured, measured - told))]
+        pictures = [rendering, *map(self._scale.coloured, (told, measured, measured - told))]
         for view, image in zip(self._views, pictures, strict=True):
             view.show(image[window])
-        self._bar.value, self._meaning.value = self._scale.bar(), f"{words} ({unit})"
+        self._bar.value, self._meaning.value = self._scale.bar(), f"{number} ({unit})"
         self.sums = float(told.sum()), float(measured.sum())
         self._line.value = (
             f"Summed over the picture: {self.sums[0]:.3g} by derivative, {self.sums[1]:.3g} measured "
             f"with a step of {step:.2g} to either side."
         )
-        self._smooth.description = "Jagged outlines" if self.antialias else "Smooth outlines"
-        self._closer.description = "Whole picture" if self.close_up else "Close up"
+        light_up(self._smooth, self.antialias)
+        light_up(self._closer, self.close_up)
         self.changed()
-
-    def _coloured(self, values: Float[Tensor, "H W"]) -> Float[Tensor, "H W 3"]:
-        colours = torch.from_numpy(self._scale.colours(SHADES).copy()).float() / 255
-        return colours[(self._scale.places(values) * (SHADES - 1)).round().long()]
 
     def _window(self) -> tuple[slice, slice]:
         """The whole picture, or a piece of it where the outline of the cheek is seen, a little below the middle."""

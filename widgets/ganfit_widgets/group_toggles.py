@@ -12,12 +12,17 @@ from ganfit_widgets.component import Component
 from ganfit_widgets.drawing import Drawing
 
 MEANINGS = {
-    "identity": "the shape of the head, 158 numbers",
-    "expression": "what the face does, 29 numbers",
-    "texture": "the skin, 512 numbers",
+    "identity": "the shape of the head, p_s",
+    "expression": "what the face does, p_e",
+    "texture": "the skin, p_t",
     "camera": "where it is and where it looks, its focal length",
     "light": "position and colour of the lamp, colour of the surroundings",
 }
+
+
+def words(group: str) -> str:
+    """What a group is called beside losses, one of which is the identity loss."""
+    return "shape" if group == "identity" else group
 
 
 class GroupToggles(Component):
@@ -32,7 +37,7 @@ class GroupToggles(Component):
         self.free = free
         self.switches = {
             name: widgets.Checkbox(
-                description=name, indent=False, tooltip=f"{name}: {meaning}", layout={"width": "100px"}
+                description=words(name), indent=False, tooltip=f"{words(name)}: {meaning}", layout={"width": "100px"}
             )
             for name, meaning in MEANINGS.items()
         }
@@ -51,8 +56,8 @@ class GroupToggles(Component):
     def picture(self) -> Image.Image:
         """One line of words."""
         drawing = Drawing(470, 20)
-        words = (f"{name}: {'moves' if moves else 'frozen'}" for name, moves in asdict(self.free).items())
-        drawing.text(4, 14, " · ".join(words))
+        parts = (f"{words(name)}: {'moves' if moves else 'frozen'}" for name, moves in asdict(self.free).items())
+        drawing.text(4, 14, " · ".join(parts))
         return drawing.picture()
 
     def _take(self, name: str, moves: bool) -> None:

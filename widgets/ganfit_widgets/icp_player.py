@@ -87,6 +87,7 @@ class IcpPlayer(StepPlayer):
         self.scaled = scaled
         widgets.link((self, "planes"), (planes, "value"))
         widgets.link((self, "scaled"), (free, "value"))
+        self._made_with = self.settings()
         self.restart()
 
     def picture(self) -> Image.Image:
@@ -106,12 +107,20 @@ class IcpPlayer(StepPlayer):
     @observe("planes", "scaled")
     def _setting_changed(self, _: dict) -> None:
         if self.index < 1:  # nothing is lost
-            self.restart()
+            self._begin_again()
+
+    def settings(self) -> tuple[bool, bool]:
+        """What is aimed at, and whether the size is free."""
+        return self.planes, self.scaled
+
+    def restore(self, settings: tuple[bool, bool]) -> None:
+        """Sets both switches."""
+        self.planes, self.scaled = settings
 
     def describe(self, steps: list[Any]) -> str:
         """Step, rms and how many vertices count."""
-        step = steps[-1]
-        return f"step {step.index} · rms {step.rms:.3f} mm over {int(step.used.sum())} of {len(step.used)} vertices"
+        step, line = steps[-1], self.counted(steps)
+        return f"{line} · rms {step.rms:.3f} mm over {int(step.used.sum())} of {len(step.used)} vertices"
 
     def prepare(self, steps: list[Any]) -> _Content:
         """Both meshes, the residuals, and the rms so far."""

@@ -48,7 +48,7 @@ class InversionPlayer(StepPlayer):
     def describe(self, steps: list[Any]) -> str:
         """Step and errors."""
         errors = ", ".join(f"{name} {step.error:.4f}" for name, step in steps[-1].items())
-        return f"step {len(steps) - 1} of {self.count} · mean error {errors}"
+        return f"{self.counted(steps)} · mean error {errors}"
 
     def remaining(self, steps: list[Any]) -> int:
         """To the last of `count` steps."""

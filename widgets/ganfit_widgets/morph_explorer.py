@@ -15,7 +15,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.morphable import MorphableModel, variance_shares
 from ganfit_widgets.colour_map import BAR_HEIGHT, TEXT_HEIGHT
-from ganfit_widgets.component import Component, button
+from ganfit_widgets.component import Component, button, grow, light_up
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.picture_view import at_least
 from ganfit_widgets.sliders import Sliders
@@ -57,7 +57,8 @@ class MorphExplorer(Component):
         self._actions = Sliders(
             [words(name) for name in self._names], limits=(0.0, 1.0), label_width="150px", height="320px"
         )
-        self._heat = button("", "", "Colour the surface by how far it is from the mean face", self._flip_heat)
+        colour = "Colour the surface by how far it is from the mean face"
+        self._heat = button("Distance from the mean", "", colour, self._flip_heat)
         self._distance = widgets.HTML()
         super().__init__([self._buttons(), self._views()])
         self.identity, self.expression = (0.0,) * len(model.identity_basis), (0.0,) * len(model.expression_basis)
@@ -84,8 +85,9 @@ class MorphExplorer(Component):
         self.seed += 1
 
     def reset(self) -> None:
-        """Back to the mean face."""
-        self.seed, self.actions = -1, {}
+        """Back to the mean face, in its own colours, seen from the front."""
+        self.seed, self.actions, self.heat_map = -1, {}, False
+        self.mesh.reset_view()
         self.identity, self.expression = (0.0,) * len(self.identity), (0.0,) * len(self.expression)
 
     def _buttons(self) -> widgets.HBox:
@@ -93,7 +95,7 @@ class MorphExplorer(Component):
         row = widgets.HBox(
             [
                 button("Random person", "random", draw, self.random_person),
-                button("Reset", "undo", "Back to the mean face", self.reset),
+                button("Reset", "undo", "Back to the mean face, its colours and the view from the front", self.reset),
                 self._heat,
                 self._distance,
             ]
@@ -106,7 +108,8 @@ class MorphExplorer(Component):
         panels = {"Identity": self._identity, "Expression": self._expression}
         panels |= {"Actions": self._actions} if self._names else {}
         panels |= {"Spectrum": spectrum}
-        tabs = widgets.Tab(list(panels.values()), titles=list(panels), layout={"width": f"{PANEL}px"})
+        tabs = widgets.Tab(list(panels.values()), titles=list(panels))
+        grow(tabs, PANEL)
         views = widgets.HBox([self.mesh, tabs])
         views.add_class("ganfit-views")
         return views
@@ -159,7 +162,7 @@ class MorphExplorer(Component):
             self.mesh.show_values(distance, label="distance from the mean face", unit="mm", limits=limits)
         else:
             self.mesh.show_values(None)
-        self._heat.description = "Surface" if self.heat_map else "Distance from the mean"
+        light_up(self._heat, self.heat_map)
         face = distance[self.model.face_region]
         self._distance.value = f"moved {float(face.mean()):.1f} mm on average, {float(face.max()):.1f} mm at most"
         self.changed()

@@ -17,7 +17,8 @@ from ganfit_nb.export import to_pil
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
-from ganfit_widgets.component import Component
+from ganfit_widgets.colour_map import ColourScale
+from ganfit_widgets.component import Component, grow
 
 VIEWS = {
     "overlay": "fitted over the photo",
@@ -26,6 +27,7 @@ VIEWS = {
     "difference": "difference of the two",
     "texture": "texture, unrolled",
 }
+DIFFERENCE = ColourScale(0.0, 0.3, "difference of a channel, of 1")
 DETECTED, PROJECTED = "#ffd400", "#00b7ff"
 LEGEND = f'<span style="color:{DETECTED}">●</span> detected <span style="color:{PROJECTED}">●</span> projected'
 
@@ -73,23 +75,25 @@ class PhotoView(Component):
     def __init__(self, photo: Photo, *, size: int = 250) -> None:
         self.photo, self.size = photo, size
         self._fitted: FittedPhoto | None = None
-        self._image = widgets.Image(format="jpeg", width=size, height=size)
+        self._image = widgets.Image(format="jpeg", layout={"width": "100%", "margin": "0"})
+        self._bar = widgets.HTML()
         self._choice = widgets.Dropdown(
             options=[(words, name) for name, words in VIEWS.items()],
             tooltip="Which picture is shown",
-            layout={"width": f"{size}px"},
+            layout={"width": "auto"},
         )
         self._wipe = widgets.FloatSlider(
             min=0, max=1, step=0.02, readout=False, description="Wipe", tooltip="Uncover the photo from the left"
         )
-        self._wipe.style.description_width, self._wipe.layout.width = "40px", f"{size}px"
+        self._wipe.style.description_width, self._wipe.layout.width = "40px", "auto"
         self._dots = widgets.Checkbox(
             description="Landmarks", indent=False, tooltip="The 68 landmarks", layout={"width": "95px"}
         )
         self._legend = widgets.HTML()
         self._legend.add_class("ganfit-small")
-        last = widgets.HBox([self._dots, self._legend], layout={"width": f"{size}px"})
-        super().__init__([self._image, self._choice, self._wipe, last])
+        last = widgets.HBox([self._dots, self._legend])
+        super().__init__([self._image, self._bar, self._choice, self._wipe, last])
+        grow(self, size)
         for trait, widget in (("view", self._choice), ("wipe", self._wipe), ("landmarks", self._dots)):
             widgets.link((self, trait), (widget, "value"))
         self.show(None)
@@ -99,17 +103,29 @@ class PhotoView(Component):
         self._fitted = fitted
         self._draw()
 
+    def link(self, other: PhotoView) -> None:
+        """Both show the same from now on: view, wipe and landmarks."""
+        for name in ("view", "wipe", "landmarks"):
+            widgets.link((self, name), (other, name))
+
     def picture(self) -> Image.Image:
         """The chosen picture."""
-        picture = to_pil(self._chosen()).resize((self.size, self.size), Image.Resampling.LANCZOS)
+        picture = self._drawn(self.size)
+        if self._fitted and self.view == "difference":
+            bar = DIFFERENCE.draw_bar(self.size)
+            picture.paste(bar, (0, self.size - bar.height))
+        return picture
+
+    def _drawn(self, size: int) -> Image.Image:
+        picture = to_pil(self._chosen()).resize((size, size), Image.Resampling.LANCZOS)
         draw = ImageDraw.Draw(picture)
         if self.view == "overlay" and self._fitted and self.wipe > 0:
-            x = round(self.wipe * self.size)
-            draw.line([(x, 0), (x, self.size)], "white")
+            x = round(self.wipe * size)
+            draw.line([(x, 0), (x, size)], "white")
         if self.landmarks and self.view != "texture":
             if self._fitted:
-                _dots(draw, self._fitted.landmarks * self.size / self.photo.size, PROJECTED)
-            _dots(draw, self.photo.landmarks * self.size / self.photo.size, DETECTED)
+                _dots(draw, self._fitted.landmarks * size / self.photo.size, PROJECTED)
+            _dots(draw, self.photo.landmarks * size / self.photo.size, DETECTED)
         return picture
 
     def _chosen(self) -> Float[Tensor, "H W 3"]:
@@ -119,7 +135,7 @@ class PhotoView(Component):
         if self.view == "rendering":
             return fitted.rendering
         if self.view == "difference":
-            return fitted.region * (fitted.rendering - photo).abs()
+            return fitted.region * DIFFERENCE.coloured((fitted.rendering - photo).abs().mean(-1))
         if self.view == "texture":
             return fitted.texture
         uncovered = torch.arange(photo.shape[1]) < self.wipe * photo.shape[1]
@@ -128,9 +144,10 @@ class PhotoView(Component):
     @observe("view", "wipe", "landmarks")
     def _draw(self, _: dict | None = None) -> None:
         data = io.BytesIO()
-        self.picture().save(data, "JPEG", quality=90)
+        self._drawn(2 * self.size).save(data, "JPEG", quality=90)  # the view may grow so far
         self._image.value = data.getvalue()
         self._wipe.disabled = self.view != "overlay"
+        self._bar.value = DIFFERENCE.bar() if self._fitted and self.view == "difference" else ""
         self._legend.value = LEGEND if self.landmarks else ""
         self.changed()
 

@@ -1,4 +1,4 @@
-"""One pass through a generator: the steps taken, how fast, and when the next picture is due."""
+"""One course of a player: the steps taken, how fast, and when the next picture is due."""
 
 from __future__ import annotations
 
@@ -38,13 +38,19 @@ class Picture:
 
 @dataclass
 class Course:
-    """Its methods run in the worker, which alone takes steps and appends to `steps`."""
+    """Its methods run in the worker, which alone takes steps and appends to `steps`.
+
+    settings  of the player when the newest step was taken
+    before    the steps of the course that this one branched off from
+    """
 
     source: Iterator[Any]
     steps: list[Any] = field(default_factory=list)
     shown: int = -1
     ended: bool = False
     failure: Exception | None = None
+    settings: Any = None
+    before: list[Any] = field(default_factory=list)
     _next_show: float = 0.0
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
 

@@ -1,5 +1,7 @@
 """Play, Pause, Step, scrub and branch for any generator of steps, with buttons that answer while it runs.
 
+A branch is a course of its own: all courses are kept by name, to be switched between.
+
 A step is computed in a worker thread, so the kernel's event loop stays free for clicks; pausing is not asking for the
 next step. Pictures are made in the worker too, one at a time and only now and then: they never pile up.
 """
@@ -11,19 +13,22 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 from time import monotonic
 from typing import Any
 
 import ipywidgets as widgets
-from traitlets import Bool, Float, Int, Unicode, observe
+from traitlets import Bool, Float, Int, Tuple, Unicode, observe, validate
 
 from ganfit_nb.errors import GanfitError
 from ganfit_widgets.component import Component
+from ganfit_widgets.course_bar import CourseBar
 from ganfit_widgets.step_course import Course, Picture
 from ganfit_widgets.transport import Transport
 
 # One worker for all players: two fits at once would only fight over the same cores.
 WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ganfit-player")
+COURSE = "course"  # courses are called "course 1" and so on until they get another name
 TICK = 0.02  # seconds between two looks at a clock
 
 
@@ -39,6 +44,8 @@ class StepPlayer(Component):
     index     position of the newest step in `steps`; -1 before the first
     shown     position of the step on the screen
     finished  the generator has ended
+    course    name of the course that is shown; set it to switch
+    names     of all courses
     error     one sentence, when the generator raised
     speed     at most so many steps a second; 0: as fast as they are computed
 
@@ -50,6 +57,8 @@ class StepPlayer(Component):
     shown = Int(-1)
     finished = Bool(False)
     error = Unicode("")
+    course = Unicode(f"{COURSE} 1")
+    names = Tuple((f"{COURSE} 1",))
     speed = Float(0.0, min=0.0)
 
     def __init__(
@@ -59,19 +68,27 @@ class StepPlayer(Component):
         self.can_restart = self._new is not None
         self.can_branch = self._new is not None and "start" in inspect.signature(self._new).parameters
         self._course = Course(steps() if callable(steps) else steps)
+        self._courses = {self.course: self._course}
         self._asked = 0
+        self._made_with = self.settings()
         self._sought: int | None = None  # the step that the reader wants to see
         self._task: asyncio.Task | None = None
         self.transport = Transport(self)
-        super().__init__([self.transport, *views])
+        bars = [self.transport, CourseBar(self)] if self.can_branch else [self.transport]
+        super().__init__([*bars, *views])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(index={self.index}, playing={self.playing}, finished={self.finished})"
 
     @property
     def steps(self) -> list[Any]:
-        """Every step taken so far."""
+        """Every step that the course has taken so far."""
         return self._course.steps
+
+    @property
+    def courses(self) -> dict[str, list[Any]]:
+        """The steps of every course by its name."""
+        return {name: self._courses[name].steps for name in self.names}
 
     @property
     def wanted(self) -> int:
@@ -95,36 +112,70 @@ class StepPlayer(Component):
     def scrub(self, index: int) -> None:
         """Pauses and shows an earlier step. Nothing is forgotten: Play goes on after the newest."""
         if not 0 <= index < len(self.steps):
-            raise GanfitError(f"There is no step {index}; {len(self.steps)} were taken, counted from 0.")
+            raise GanfitError(f"There is no step {index}; steps has {len(self.steps)}, the first at 0.")
         self.playing, self._asked, self._sought = False, 0, index
         if self._has_loop():
             self._wake()
         else:
             self._settle(self._course, WORKER.submit(self._course.picture, index, self))
 
-    def branch(self) -> None:
-        """Forgets the steps after the shown one; the next step goes on from that one, under the present settings."""
+    def branch(self, name: str = "") -> None:
+        """A new course that goes on from the shown step, under the present settings; the one it leaves is kept."""
         if self._new is None or not self.can_branch:
             raise GanfitError("These steps cannot branch; give the player a function that takes start=step.")
         if self.wanted < 0:
             raise GanfitError("There is no step to branch from yet; take one first.")
-        kept = self.steps[: self.wanted + 1]
-        self._begin(Course(self._new(start=kept[-1]), kept, shown=self.wanted))
+        left = self._course
+        kept = left.steps[: self.wanted + 1]
+        self._begin(Course(self._new(start=kept[-1]), kept, shown=self.wanted, before=left.steps), self._free(name))
 
     def restart(self) -> None:
-        """Forgets all steps and begins with a new generator, paused."""
+        """Forgets the steps of this course and begins it again, paused, with the settings the player was made with."""
+        self.restore(self._made_with)
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        """The same with the present settings."""
         if self._new is None:
             raise GanfitError("A generator cannot begin again; give the player a function that returns one.")
-        self._begin(Course(self._new()))
+        self._begin(Course(self._new()), self.course)
         self.transport.status.value = ""
         self.reset()
         self.changed()
 
-    def run(self, count: int | None = None) -> None:
-        """For scripts: takes `count` steps, or all that are left. Raises what the generator raises."""
+    def add(self, steps: list[Any], name: str = "", settings: Any = None) -> None:
+        """Shows steps that were taken elsewhere as another course, which can go on from the last of them."""
+        if self._new is None or not self.can_branch:
+            raise GanfitError("These steps cannot go on; give the player a function that takes start=step.")
+        name = self._free(name)
+        self._courses[name] = Course(self._new(start=steps[-1]), steps, settings=settings)
+        self.names = (*self.names, name)
+        self.course = name
+
+    def rename(self, name: str) -> None:
+        """Another name for the course that is shown; GanfitError when it is empty or another course has it."""
+        if name == self.course:
+            return
+        self._free(name, exactly=True)
+        old, self._courses[name] = self.course, self._course
+        self.names = tuple(name if each == old else each for each in self.names)
+        self.course = name
+        del self._courses[old]
+
+    def delete(self) -> None:
+        """Forgets the course that is shown and switches to the one before it; the last one stays."""
+        if len(self.names) == 1:
+            raise GanfitError("This is the only course; use Restart to begin it anew.")
+        old, left = self.course, [name for name in self.names if name != self.course]
+        self.course = left[max(0, self.names.index(old) - 1)]
+        del self._courses[old]
+        self.names = tuple(left)
+
+    def run(self, steps: int | None = None) -> None:
+        """For scripts: takes so many steps, or all that are left. Raises what the generator raises."""
         self.playing, self._asked, self._sought = False, 0, None
         course = self._course
-        goal = None if count is None else len(course.steps) + count
+        goal = None if steps is None else len(course.steps) + steps
         while not course.ended and (goal is None or len(course.steps) < goal):
             self._settle(course, WORKER.submit(course.take, self))
         self._settle(course, WORKER.submit(course.picture, None, self))
@@ -142,12 +193,24 @@ class StepPlayer(Component):
     def close(self) -> None:
         """Ends the steps and the widget; a step under way is computed and dropped."""
         self.playing, self._asked, self._course = False, 0, Course(iter(()), ended=True)
+        self._courses = {self.course: self._course}
         self.finished = True
         super().close()
 
     def describe(self, steps: list[Any]) -> str:
         """The line beside the buttons for the last of `steps`, as HTML."""
-        return f"step {len(steps) - 1}"
+        return self.counted(steps)
+
+    def counted(self, steps: list[Any]) -> str:
+        """ "step 3 of 20", counted from 1, or "step 3" where the end is not known."""
+        left = self.remaining(steps)
+        return f"step {len(steps)}" if left is None else f"step {len(steps)} of {len(steps) + left}"
+
+    def settings(self) -> Any:
+        """What the next steps depend on besides the last one; kept with every course, and given back to `restore`."""
+
+    def restore(self, settings: Any) -> None:
+        """Makes `settings` the present ones."""
 
     def remaining(self, steps: list[Any]) -> int | None:
         """How many steps follow the last of `steps`, if that is known."""
@@ -171,10 +234,50 @@ class StepPlayer(Component):
             self._sought = None
             self._wake()
 
-    def _begin(self, course: Course) -> None:
+    @validate("course")
+    def _known_course(self, proposal: dict) -> str:
+        if proposal["value"] not in self._courses:
+            raise GanfitError(f"There is no course {proposal['value']}; there are {', '.join(self.names)}.")
+        return proposal["value"]
+
+    @observe("course")
+    def _course_changed(self, _: dict) -> None:
+        course = self._courses[self.course]
+        if course is self._course:
+            return
+        self._take_up(course)
+        if course.settings is not None:
+            self.restore(course.settings)
+        seen, course.shown = course.shown, -1
+        if course.steps:
+            self.scrub(seen if 0 <= seen < len(course.steps) else len(course.steps) - 1)
+        else:
+            self.transport.status.value = ""
+            self.reset()
+
+    def _free(self, name: str, exactly: bool = False) -> str:
+        """The name if no course has it; without one the first "course N" that is free."""
+        if name and name not in self._courses:
+            return name
+        if name or exactly:
+            raise GanfitError(f"Give the course a name that no other has, not '{name}'.")
+        return next(name for n in count(1) if (name := f"{COURSE} {n}") not in self._courses)
+
+    def _begin(self, course: Course, name: str) -> None:
+        """Goes on with a new course, which takes the name's place or gets one of its own."""
+        self._courses[name] = course
+        self._take_up(course)
+        if name not in self.names:
+            self.names = (*self.names, name)
+        self.course = name
+
+    def _take_up(self, course: Course) -> None:
+        self._course.shown = self.wanted  # where the reader finds it again
         self.playing, self._asked, self._sought = False, 0, None
         self._course = course
-        self.shown, self.index, self.finished, self.error = course.shown, len(course.steps) - 1, False, ""
+        failure = course.failure
+        self.shown, self.index, self.finished = course.shown, len(course.steps) - 1, course.ended
+        self.error = _sentence(failure) if failure else ""
 
     def _has_loop(self) -> bool:
         return self._loop is not None and not self._loop.is_closed()
@@ -216,6 +319,8 @@ class StepPlayer(Component):
         if course is not self._course:  # restarted, branched or closed meanwhile
             return
         work.exception()  # in a script this waits for the worker
+        if len(course.steps) - 1 > self.index:
+            course.settings = self.settings()
         self.index = len(course.steps) - 1
         try:
             if picture := work.result():

@@ -23,17 +23,18 @@ class Transport(widgets.VBox):
         self.play = button("Play", "play", "Take steps until paused", player.play)
         self.pause = button("Pause", "pause", "Stop after the step under way", player.pause)
         self.step = button("Step", "step-forward", "Take one step", player.step)
-        self.restart = button("Restart", "undo", "Forget all steps and begin again", player.restart)
+        again = "Forget the steps of this course and begin it again, with the settings of the beginning"
+        self.restart = button("Restart", "undo", again, player.restart)
         self.branch = button(
             "Branch from here",
             "code-fork",
-            "Forget the steps after the one shown, and go on from it with the settings as they are now",
+            "Keep this course, and go on from the step shown in a new one, with the settings as they are now",
             self._branch,
         )
         self.speed = widgets.Dropdown(options=list(SPEEDS.items()), tooltip="Speed", layout={"width": "150px"})
         self.speed.observe(lambda change: player.set_trait("speed", change["new"]), "value")
         self.scrubber = widgets.IntSlider(
-            min=0, max=0, description="Step shown", tooltip="Look at an earlier step", disabled=True
+            value=1, min=1, max=1, description="Step shown", tooltip="Look at an earlier step", disabled=True
         )
         self.scrubber.layout.flex = "1 1 200px"
         self.scrubber.observe(self._scrubbed, "value")
@@ -53,11 +54,11 @@ class Transport(widgets.VBox):
         player = self._player
         self.play.disabled = self.step.disabled = player.playing or player.finished
         self.pause.disabled = not player.playing
-        self.branch.disabled = player.playing or not 0 <= player.shown < player.index
+        self.branch.disabled = player.playing or player.wanted < 0
         self.scrubber.disabled = player.index < 1
         with self.scrubber.hold_trait_notifications():  # while playing it moves with the pictures, not with every step
-            self.scrubber.max = max(player.shown if player.playing else player.index, 0)
-            self.scrubber.value = max(player.wanted, 0)  # not back to a picture that lags behind the reader's hand
+            self.scrubber.max = max(player.shown if player.playing else player.index, 0) + 1
+            self.scrubber.value = max(player.wanted, 0) + 1  # not back to a picture that lags behind the reader's hand
         text = html.escape(player.error)
         self._message.value = f'<span class="ganfit-error">{text}</span>' if text else ""
 
@@ -67,8 +68,8 @@ class Transport(widgets.VBox):
         self.speed.value = change["new"]
 
     def _scrubbed(self, change: dict) -> None:
-        if change["new"] != max(self._player.wanted, 0):  # moved by the reader, not by the player
-            self._player.scrub(change["new"])
+        if change["new"] - 1 != max(self._player.wanted, 0):  # moved by the reader, not by the player
+            self._player.scrub(change["new"] - 1)
 
     def _branch(self) -> None:
         self._player.branch()

@@ -95,6 +95,10 @@ class VertexGradients(StepPlayer):
         cosine = float(torch.cosine_similarity(told, measured, dim=0))
         return f"{len(steps)} of {PATCHES} patches measured · cosine between gradient and measurement {cosine:.3f}"
 
+    def remaining(self, steps: list[Any]) -> int:
+        """To the last patch."""
+        return PATCHES - len(steps)
+
     def prepare(self, steps: list[Any]) -> Float[Tensor, " V"]:
         """The measured values at the vertices; NaN where nothing is measured yet."""
         values = torch.full((PATCHES,), torch.nan)

@@ -1,0 +1,83 @@
+"""What a FitPlayer does with whole courses: compare two, save one to a file, load one from a file or a result."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from ganfit_nb.errors import GanfitError
+from ganfit_widgets.component import button
+
+if TYPE_CHECKING:
+    from ganfit_widgets.fit_player import FitPlayer
+
+NOTHING = "nothing"
+
+
+class CoursePanel(widgets.HBox):
+    """A choice of the course to compare with, a file name, and Save and Load."""
+
+    def __init__(self, player: FitPlayer) -> None:
+        self._player, self._following = player, False
+        self.compare = widgets.Dropdown(
+            description="Compare with", tooltip="Another course beside this one; the views turn together"
+        )
+        self.compare.style.description_width, self.compare.layout.width = "90px", "240px"
+        self.file = widgets.Text(
+            placeholder="a name or a folder",
+            tooltip="The file that Save writes and Load reads; Load takes a folder that ganfit fit wrote, too",
+            layout={"width": "170px"},
+        )
+        self.save = button("Save", "save", "Write the course that is shown to this file", self._save)
+        self.load = button("Load", "folder-open", "Show the course in this file or result folder", self._load)
+        self.message = widgets.HTML()
+        super().__init__([self.compare, self.file, self.save, self.load, self.message])
+        self.add_class("ganfit-row")
+        player.observe(self._follow, ["course", "names", "compared"])
+        self.compare.observe(self._chosen, "value")
+        self._follow()
+
+    def _follow(self, _: dict | None = None) -> None:
+        player = self._player
+        others = [name for name in player.names if name != player.course]
+        self._following = True  # other options choose the first of them at once
+        self.compare.options = [(NOTHING, ""), *((name, name) for name in others)]
+        self.compare.value = player.compared if player.compared in others else ""
+        self._following = False
+        self.compare.disabled = not others
+
+    def _chosen(self, change: dict) -> None:
+        if self._following:
+            return
+        try:
+            self._player.compared = change["new"]
+            self.message.value = ""
+        except GanfitError as error:
+            self.compare.value = ""
+            self._complain(error)
+
+    def _save(self) -> None:
+        path = self._path()
+        try:
+            self._player.save(path)
+            self.message.value = f"saved as {html.escape(str(path))}"
+        except GanfitError as error:
+            self._complain(error)
+
+    def _load(self) -> None:
+        try:
+            self._player.load(self._path())
+            self.message.value = ""
+        except GanfitError as error:
+            self._complain(error)
+
+    def _path(self) -> Path:
+        """What the field says, as a file if it names no folder; by default the course's own name."""
+        named = Path(self.file.value.strip() or self._player.course)
+        return named if named.is_dir() or named.suffix else named.with_suffix(".safetensors")
+
+    def _complain(self, error: GanfitError) -> None:
+        self.message.value = f'<span class="ganfit-error">{html.escape(str(error))}</span>'
