@@ -32,7 +32,8 @@ from ganfit_nb.sliced_wasserstein import sliced_wasserstein
 from ganfit_nb.texture import PcaTexture, TextureModel
 from ganfit_nb.texture_errors import TextureErrors, texture_errors
 from ganfit_nb.training.canvas import Face
-from ganfit_nb.training.pca_texture import build_pca, face_weight, open_maps, project
+from ganfit_nb.training.map_file import MAPS, open_maps
+from ganfit_nb.training.pca_texture import build_pca, face_weight, project
 from ganfit_nb.training.uv_corpus import contact_sheet
 from ganfit_nb.training.uv_layout import UvLayout
 
@@ -54,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
-    corpus, held_out = open_maps(options.corpus), open_maps(options.held_out)
+    corpus, held_out = open_maps(options.corpus / MAPS), open_maps(options.held_out / MAPS)
     layout = UvLayout.of(MorphableModel.default(), SIZE)
     weight = face_weight(Face(layout))
     eyes = torch.from_numpy(np.any([eye for _, eye in layout.eyes], axis=0))

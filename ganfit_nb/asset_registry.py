@@ -133,6 +133,13 @@ SHIPPED = (
         "NASA",
     ),
 )
+
+
+def shipped_sha256(file: str) -> str:
+    """The SHA-256 of a shipped file, as it is registered."""
+    return next(asset.sha256 for asset in SHIPPED if asset.file == file)
+
+
 FAN = "https://www.adrianbulat.com/downloads/python-fan/"
 DOWNLOADS = (
     Asset(

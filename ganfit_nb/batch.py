@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import multiprocessing
 import os
-import shutil
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,12 +24,21 @@ from typing import Any, Literal
 from joblib import Parallel, delayed
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.export import remove_leftovers, writable_directory
-from ganfit_nb.photo_files import RESULT
+from ganfit_nb.outputs import (
+    LOCK,
+    RESULT,
+    claim_file,
+    claim_results,
+    has_header,
+    locked,
+    read_record,
+    remove_leftovers,
+)
 from ganfit_nb.recipe import Recipe
 
 ATTEMPTS = 2  # so many processes may die over a photo before it is given up
-BEGUN = ".begun"  # folder of marks of photos being fitted
+BEGUN = ".ganfit-begun"  # folder of marks of photos being fitted
+TABLE = "batch.csv"
 LESS_MEMORY = "if memory is short, run fewer --jobs"
 
 
@@ -52,7 +60,7 @@ class Task:
     @property
     def mark(self) -> Path:
         """A file that exists while the photo is being fitted; it counts the processes that have begun."""
-        return self.out / BEGUN / hashlib.sha1(self.name.encode()).hexdigest()
+        return self.out / BEGUN / hashlib.sha1(os.fsencode(self.name)).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -69,26 +77,66 @@ class Outcome:
     earlier: bool = False
 
 
+COLUMNS = [field.name for field in fields(Outcome)]  # of batch.csv
+
+
 def tasks_of(photos: Mapping[str, Path], out: Path, recipe: Recipe, brief: bool = False) -> list[Task]:
     """A task for every named photo. Paths are made absolute: a worker need not run in this folder."""
+    recipe = recipe.absolute()
     return [Task(name, photo.absolute(), out.absolute(), recipe, brief) for name, photo in photos.items()]
 
 
 def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
     """Yields the outcome of every task: at once of those finished before, then of the others as they are done.
 
-    GanfitError, before anything is fitted, when a part of the recipe is missing or when a finished result was made with
-    other settings. Names of tasks must differ. The caller may break off at any time.
+    GanfitError, at once, when a finished result was made with other settings, when something else is in a result's
+    place, or when another batch works in the folder; and before anything is fitted when a part of a recipe is missing.
+    The caller may break off at any time.
     """
-    found = {task: finished(task) for task in tasks}
-    yield from (replace(outcome, earlier=True) for outcome in found.values() if outcome)
-    todo = {task.name: task for task, outcome in found.items() if not outcome}
+    places: dict[Path, list[Task]] = {}
+    for task in tasks:
+        places.setdefault(task.out, []).append(task)
+    for out, there in places.items():
+        claim_results(out, (task.name for task in there), reserved=(TABLE, BEGUN, LOCK))
+    outcomes = _outcomes(list(places), {task: finished(task) for there in places.values() for task in there})
+    next(outcomes)  # takes possession of the folders now
+    return outcomes
+
+
+def _outcomes(places: Sequence[Path], found: Mapping[Task, Outcome | None]) -> Generator[Any, None, None]:
+    """First nothing, when the folders are locked, then the outcomes."""
+    with ExitStack() as locks:
+        for out in places:
+            locks.enter_context(locked(out))
+            locks.enter_context(_marks(out))
+        yield
+        yield from (replace(outcome, earlier=True) for outcome in found.values() if outcome)
+        yield from _fit({task.name: task for task, outcome in found.items() if not outcome})
+
+
+@contextmanager
+def _marks(out: Path) -> Iterator[None]:
+    """A folder for the marks of photos being fitted, without those of a batch that was killed."""
+    folder = out / BEGUN
+    folder.mkdir(exist_ok=True)
+    try:
+        _remove_marks(folder)
+        yield
+    finally:
+        _remove_marks(folder)
+        with suppress(OSError):  # something that is not ours lies in it
+            folder.rmdir()
+
+
+def _remove_marks(folder: Path) -> None:
+    for mark in folder.glob("[0-9a-f]" * 40):
+        mark.unlink()
+
+
+def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
+    """The outcomes of the tasks as they are done."""
     if not todo:
         return
-    places = {task.out for task in todo.values()}
-    for out in places:
-        shutil.rmtree(out / BEGUN, ignore_errors=True)
-        (writable_directory(out) / BEGUN).mkdir(exist_ok=True)
     try:
         list(spread(delayed(recipe.load)() for recipe in {task.recipe for task in todo.values()}))
     except BrokenProcessPool as error:
@@ -103,8 +151,6 @@ def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
         except BrokenProcessPool as error:
             if not any(task.mark.exists() for task in todo.values()):
                 raise GanfitError(f"Processes die before they begin; {LESS_MEMORY}.") from error
-    for out in places:
-        shutil.rmtree(out / BEGUN, ignore_errors=True)
 
 
 def spread(calls: Iterable[Any]) -> Iterator[Any]:
@@ -145,20 +191,21 @@ def finished(task: Task) -> Outcome | None:
 
     GanfitError when the result was made with other settings: it must neither be lost nor taken for this one.
     """
+    record = fit_record(task)
     try:
-        record = fit_record(task)
         if record["interrupted"] or task.photo.stat().st_mtime > (task.directory / RESULT).stat().st_mtime:
             return None
-    except (OSError, ValueError, KeyError):
+        outcome = _fitted(task, record)
+    except (OSError, KeyError):
         return None
     if difference := task.recipe.differs_from(record):
-        raise GanfitError(f"{task.directory} was made with other settings ({difference}); choose another --out.")
-    return _fitted(task, record)
+        raise GanfitError(f"{task.directory} was made with other settings ({difference}); choose another folder.")
+    return outcome
 
 
 def fit_record(task: Task) -> dict[str, Any]:
     """The content of a finished task's fit.json."""
-    return json.loads((task.directory / RESULT).read_text(encoding="utf-8"))
+    return read_record(task.directory / RESULT)
 
 
 def _fitted(task: Task, record: Mapping[str, Any]) -> Outcome:
@@ -170,11 +217,20 @@ def _failed(task: Task, reason: str) -> Outcome:
     return Outcome(task.name, str(task.photo), "failed", reason)
 
 
-def written(outcomes: Iterable[Outcome], table: Path) -> Iterator[Outcome]:
-    """The same outcomes, each added to a CSV file as it passes: whenever the batch ends, the table tells all so far."""
+def written(outcomes: Iterable[Outcome], out: Path) -> Generator[Outcome, None, None]:
+    """The same outcomes, each added to out/batch.csv as it passes: whenever the batch ends, it tells all so far.
+
+    GanfitError, at once, when a file of that name is not ours.
+    """
+    claim_file(out / TABLE, has_header(COLUMNS))
+    return _written(outcomes, out / TABLE)
+
+
+def _written(outcomes: Iterable[Outcome], table: Path) -> Generator[Outcome, None, None]:
     for number, outcome in enumerate(outcomes):
-        with table.open("a" if number else "w", newline="", encoding="utf-8") as file:
+        # Names of files need not be Unicode.
+        with table.open("a" if number else "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             if not number:
-                csv.writer(file).writerow(field.name for field in fields(Outcome))
+                csv.writer(file).writerow(COLUMNS)
             csv.writer(file).writerow(asdict(outcome).values())
         yield outcome

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +17,7 @@ from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
+from ganfit_nb.outputs import replaced
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import vertex_normals
 
@@ -91,44 +89,9 @@ def write_obj(directory: Path, name: str, mesh: trimesh.Trimesh) -> None:
 
 def write_json(path: Path, record: dict) -> None:
     """JSON with numbers only: a NaN or infinity is an error, never a file other programs refuse."""
-    path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def writable_directory(directory: Path) -> Path:
-    """Makes the folder; GanfitError when it cannot be made or written, so that no fit is computed in vain."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=directory).close()
-    except OSError as error:
-        raise GanfitError(f"Cannot write to {directory} ({error.strerror}); choose another folder.") from error
-    return directory
-
-
-@contextmanager
-def complete_directory(target: Path) -> Iterator[Path]:
-    """A fresh folder that becomes `target` when the block ends well, and vanishes when it does not.
-
-    So a result is whole or absent, and a second run replaces the first.
-    """
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=writable_directory(target.parent)))
-    try:
-        yield work
-        work.chmod(0o755)
-        former = work.with_name(f"{work.name}.former")
-        if target.is_dir():
-            target.replace(former)  # a rename is at once; removing takes time, in which a process may be killed
-        work.replace(target)
-        shutil.rmtree(former, ignore_errors=True)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def remove_leftovers(target: Path) -> None:
-    """Removes what killed processes left beside `target` of their work on it."""
-    leftover = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.former)?")
-    for folder in target.parent.glob(".*"):
-        if leftover.fullmatch(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
+    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    with replaced(path) as work:
+        work.write_text(text, encoding="utf-8")
 
 
 def contact_sheet(panels: list[Float[Tensor, "H W 3"]]) -> Image.Image:
@@ -141,6 +104,15 @@ def as_lists(parameters: FaceParameters) -> dict[str, list[float]]:
     return {name: np.asarray(value.detach().cpu(), dtype=float).round(6).tolist() for name, value in parameters.items()}
 
 
-def from_lists(record: Mapping[str, list[float]]) -> FaceParameters:
-    """What `as_lists` gave."""
-    return FaceParameters(**{name: torch.tensor(values) for name, values in record.items()})
+def from_lists(record: Mapping[str, Any]) -> FaceParameters:
+    """What `as_lists` gave. GanfitError for anything else, which a fit.json from elsewhere may hold."""
+    try:
+        parameters = FaceParameters(**{name: torch.tensor(values).float() for name, values in record.items()})
+        numbers = torch.cat([value.view(-1) for _, value in parameters.items()])
+        good = bool(numbers.isfinite().all()) and (len(parameters.camera), len(parameters.light)) == (7, 9)
+        good = good and all(value.dim() == 1 for _, value in parameters.items())
+    except Exception:  # a record may hold anything
+        good = False
+    if not good:
+        raise GanfitError("A fit.json holds no parameters of a face; fit the photo again.")
+    return parameters

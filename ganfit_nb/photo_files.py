@@ -8,9 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.outputs import RESULT
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-RESULT = "fit.json"  # a folder that holds one is a result, whose pictures are no photos
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".mpo"),
+    *(".png", ".tif", ".tiff", ".webp"),
+)
 
 
 def named_photos(arguments: Sequence[Path]) -> dict[str, Path]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from ganfit_nb.arcface import load_arcface
+from ganfit_nb.arcface import PACKS, load_arcface, packs_folder
+from ganfit_nb.asset_registry import shipped_sha256
 from ganfit_nb.detectors import load_detector
 from ganfit_nb.face_model import FaceModel, shipped_texture
+from ganfit_nb.fingerprint import fingerprint
 from ganfit_nb.fitting import FitConfig, FitStep, fit
 from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.identity import IdentityNetwork
@@ -38,17 +40,26 @@ class Recipe:
     landmarks: str = "mediapipe"
     without: tuple[str, ...] = ()
 
+    def absolute(self) -> Recipe:
+        """The same recipe for a process in another folder."""
+        return replace(
+            self,
+            model=self.model and self.model.absolute(),
+            identity=_absolute(self.identity),
+            landmarks=_absolute(self.landmarks),
+        )
+
     def load(self) -> None:
         """Loads everything; GanfitError when a part is missing or bad, so that it is told before any photo is read."""
         self.detector(), self.face_model(), self.network()
 
     def detector(self) -> LandmarkDetector:
         """What finds faces."""
-        return _detector(self.landmarks)
+        return _detector(self.landmarks, content_of_landmarks(self.landmarks))
 
     def face_model(self) -> FaceModel:
         """What is fitted."""
-        return _face_model(self.model, self.texture)
+        return _face_model(self.model, self.texture, content_of_model(self.model))
 
     def network(self) -> IdentityNetwork:
         """What recognises people."""
@@ -67,39 +78,89 @@ class Recipe:
         return fit(photo, self.face_model(), self.config, self.weights(), network=self.network())
 
     def result(self, photo: Photo, steps: list[FitStep], interrupted: bool = False) -> Result:
-        """What `steps` have reached, with the names of the parts it was reached with."""
+        """What `steps` have reached, with the names and the contents of the parts it was reached with."""
         model = self.face_model()
         own = "gan" if isinstance(model.texture, GanTexture) else "the model's own"
-        parts = {**self._parts(), "texture": self.texture or own}
-        return Result(photo, model, self.config, steps, interrupted, parts)
+        texture = self.texture or own
+        parts = {
+            "model": self.model.name if self.model else "shipped",
+            "identity": self.identity,
+            "landmarks": self.landmarks,
+            "texture": texture,
+        }
+        return Result(photo, model, self.config, steps, interrupted, parts, self.contents(texture))
 
-    def differs_from(self, record: dict[str, Any]) -> str:
+    def contents(self, texture: str) -> dict[str, str]:
+        """What the parts hold, wherever their files lie and whatever they are called."""
+        return {
+            "model": content_of_model(self.model),
+            "identity": content_of_identity(self.identity),
+            "landmarks": content_of_landmarks(self.landmarks),
+            "texture": shipped_sha256(TEXTURE_FILES[texture]) if texture in TEXTURE_FILES else texture,
+        }
+
+    def differs_from(self, record: Mapping[str, Any]) -> str:
         """The first setting in which a fit.json differs from this recipe, in words; empty where they agree."""
-        config, found = self.config, record | record["parts"]
-        wanted = {"steps": config.steps, "seed": config.seed, "device": config.device} | self._parts()
-        if self.texture or self.model is None:
-            wanted["texture"] = self.texture or "gan"
-        for name, value in wanted.items():
+        config, found = self.config, record.get("contents") or {}
+        for name, value in {"steps": config.steps, "seed": config.seed, "device": config.device}.items():
+            if record.get(name) != value:
+                return f"{name} {record.get(name)}, not {value}"
+        texture = self.texture or ("gan" if self.model is None else record["parts"].get("texture"))
+        for name, value in self.contents(texture).items():
             if found.get(name) != value:
-                return f"{name} {found.get(name)}, not {value}"
-        return "" if record["weights"] == self.weights().active() else "other loss weights"
-
-    def _parts(self) -> dict[str, str]:
-        return {"model": str(self.model or "shipped"), "identity": self.identity, "landmarks": self.landmarks}
+                return f"{name} {record['parts'].get(name)} with another content"
+        return "" if record.get("weights") == self.weights().active() else "other loss weights"
 
 
+TEXTURE_FILES = {"gan": "texture_gan.safetensors", "pca": "texture_pca.safetensors"}
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a network or a detector is named by its file or folder."""
+    known = ("dlib", "arcface", *PACKS, "mediapipe", "fan")
+    return name not in known and (Path(name).suffix != "" or Path(name).is_dir())
+
+
+def _absolute(name: str) -> str:
+    return str(Path(name).absolute()) if is_file_name(name) else name
+
+
+def content_of_model(file: Path | None) -> str:
+    """What is in a morphable model's file, or in ours."""
+    return fingerprint(file) if file else shipped_sha256("morphable_model.safetensors")
+
+
+def content_of_identity(name: str) -> str:
+    """What is in a recogniser's file or pack, or in ours."""
+    if name == "dlib":
+        return shipped_sha256("dlib_resnet.safetensors")
+    packs = PACKS if name == "arcface" else (name,)
+    places = [Path(name)] if is_file_name(name) else [packs_folder() / pack for pack in packs]
+    return next((fingerprint(place) for place in places if place.exists()), name)
+
+
+def content_of_landmarks(name: str) -> str:
+    """What is in a file of landmarks; a detector's weights are known by its name."""
+    return fingerprint(Path(name)) if is_file_name(name) else name
+
+
+# The content is part of the key, so that a file that was corrected meanwhile is read anew.
 @lru_cache(maxsize=2)
-def _detector(name: str) -> LandmarkDetector:
+def _detector(name: str, content: str) -> LandmarkDetector:
     return load_detector(name)
 
 
 @lru_cache(maxsize=2)
-def _face_model(file: Path | None, texture: Literal["gan", "pca"] | None) -> FaceModel:
+def _face_model(file: Path | None, texture: Literal["gan", "pca"] | None, content: str) -> FaceModel:
     model = FaceModel.load(file) if file else FaceModel.default()
     return replace(model, texture=shipped_texture(texture)) if texture else model
 
 
 @lru_cache(maxsize=2)
+def _network(name: str, content: str) -> IdentityNetwork:
+    return IdentityNetwork.default() if name == "dlib" else load_arcface(name)
+
+
 def network_named(name: str) -> IdentityNetwork:
     """dlib, arcface, an insightface pack or its .onnx."""
-    return IdentityNetwork.default() if name == "dlib" else load_arcface(name)
+    return _network(name, content_of_identity(name))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,24 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from ganfit_nb.export import as_lists, complete_directory, contact_sheet, write_json, write_meshes
+from ganfit_nb.export import as_lists, contact_sheet, write_json, write_meshes
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork, aligned_crop
+from ganfit_nb.outputs import complete_result
 from ganfit_nb.photo import Photo
 from ganfit_nb.renderer import Rendering
+from ganfit_nb.versions import versions
 
 OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
-PACKAGES = ("ganfit_nb", "torch", "numpy", "numba")
 
 
 @dataclass(frozen=True)
 class Result:
-    """One photo, the model fitted to it and every step of the fit; `parts` names the model, network and detector."""
+    """One photo, the model fitted to it and every step of the fit.
+
+    `parts` names the model, network, detector and texture, and `contents` tells what their files held.
+    """
 
     photo: Photo
     model: FaceModel
@@ -35,6 +38,7 @@ class Result:
     steps: Sequence[FitStep]
     interrupted: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def final(self) -> FitStep:
@@ -76,6 +80,7 @@ class Result:
             "device": self.config.device,
             "seed": self.config.seed,
             "parts": dict(self.parts),
+            "contents": dict(self.contents),
             "notes": list(self.photo.notes),
             "parameters": as_lists(self.final.parameters),
             "losses": {name: [step.losses.get(name) for step in self.steps] for name in terms},
@@ -83,7 +88,7 @@ class Result:
             "weights": self.final.weights,
             "landmarks": self.landmarks().tolist(),
             "aligned_to_photo": self.photo.to_original.tolist(),
-            "versions": {name: version(name) for name in PACKAGES},
+            "versions": versions(),
         }
 
     def summary(self, directory: Path) -> str:
@@ -98,13 +103,19 @@ class Result:
     def write(self, directory: Path, brief: bool = False) -> None:
         """mesh.obj, mesh.mtl, texture.png, neutral.obj, mesh.glb, overlay.png and fit.json: all of them, or nothing.
 
-        `brief` leaves everything but fit.json out.
+        `brief` leaves everything but fit.json out. GanfitError when the folder holds what we did not write, or a
+        finished result where this fit was interrupted.
         """
-        with complete_directory(directory) as work, torch.no_grad():
-            if not brief:
-                write_meshes(work, self.model, self.final.parameters)
-                overlay(self.photo, self.model, self.final).save(work / "overlay.png")
-            write_json(work / "fit.json", self.record())
+        with complete_result(directory, self.interrupted) as work:
+            self.write_files(work, brief)
+
+    @torch.no_grad()
+    def write_files(self, folder: Path, brief: bool = False) -> None:
+        """The same files into a folder that is there and empty."""
+        if not brief:
+            write_meshes(folder, self.model, self.final.parameters)
+            overlay(self.photo, self.model, self.final).save(folder / "overlay.png")
+        write_json(folder / "fit.json", self.record())
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganfit_nb.export import as_lists, complete_directory, contact_sheet, write_json, write_meshes
+from ganfit_nb.export import as_lists, contact_sheet, write_json, write_meshes
 from ganfit_nb.image_set import SetStep
+from ganfit_nb.outputs import complete_result
 from ganfit_nb.photo import Photo
 from ganfit_nb.recipe import Recipe
 from ganfit_nb.result import Result
@@ -37,21 +39,24 @@ class SetResult:
         }
 
     def write(self, directory: Path) -> None:
-        """shared/ with the meshes and the texture of the person, and what one photo's fit writes beside it."""
+        """shared/ with the meshes and the texture of the person, and what one photo's fit writes beside it.
+
+        All folders are complete before the first takes its place. GanfitError as for one photo's result.
+        """
         results = self.of_photos()
-        for name, result in results.items():
-            result.write(directory / name)
-        self._write_shared(directory / SHARED, results)
+        with ExitStack() as folders:
+            for name, result in results.items():
+                result.write_files(folders.enter_context(complete_result(directory / name, self.interrupted)))
+            self._write_shared(folders.enter_context(complete_result(directory / SHARED, self.interrupted)), results)
 
     @torch.no_grad()
-    def _write_shared(self, directory: Path, results: Mapping[str, Result]) -> None:
+    def _write_shared(self, work: Path, results: Mapping[str, Result]) -> None:
         model = self.recipe.face_model()
         person = self.steps[-1].shared(model)
         rendering = model.render(person, OVERLAY_SIZE)
-        with complete_directory(directory) as work:
-            write_meshes(work, model, person)
-            contact_sheet([rendering.image, rendering.shaded_geometry, rendering.unlit]).save(work / "overlay.png")
-            write_json(work / "fit.json", self._record(results, as_lists(person)))
+        write_meshes(work, model, person)
+        contact_sheet([rendering.image, rendering.shaded_geometry, rendering.unlit]).save(work / "overlay.png")
+        write_json(work / "fit.json", self._record(results, as_lists(person)))
 
     def _record(self, results: Mapping[str, Result], person: dict[str, list[float]]) -> dict[str, Any]:
         last = self.steps[-1]

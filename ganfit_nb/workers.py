@@ -14,6 +14,7 @@ from ganfit_nb.errors import GanfitError
 
 JOB_MB = 1100  # a process's peak, as fit.json tells it: 750 for a photo of 1 megapixel, 1100 after one of 9000 pixels
 PARENT_MB = 400  # of the process that hands out the work
+WORKER_SECONDS = 30  # that a cluster's first worker may take to come
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, e.g. a Binder
 
 
@@ -39,6 +40,12 @@ def workers(jobs: int | None = None, scheduler: str | None = None) -> Iterator[N
     except (OSError, ValueError) as error:
         raise GanfitError(f"No Dask scheduler answers at {scheduler}; start one with: dask scheduler") from error
     with client, parallel_config(backend="dask", client=client):
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise GanfitError(
+                f"The Dask scheduler at {scheduler} has no workers; start some with: dask worker {scheduler}"
+            ) from error
         yield
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ganfit_nb.batch import Task
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.export import complete_directory
+from ganfit_nb.outputs import complete_result
 from ganfit_nb.recipe import Recipe
 
 PAUSE = 0.2  # s a fit
@@ -21,9 +21,9 @@ class FakeResult:
     photo: Path
 
     def write(self, directory, brief=False):
-        with complete_directory(directory) as work:
+        with complete_result(directory, interrupted=False) as work:
             figures = {"identity_distance": 0.5, "landmark_error": 0.02, "seconds": PAUSE}
-            record = {"interrupted": False, "process": os.getpid(), **figures}
+            record = {"interrupted": False, "parameters": {}, "process": os.getpid(), **figures}
             (work / "fit.json").write_text(json.dumps(record))
 
 
@@ -38,7 +38,7 @@ class FakeRecipe(Recipe):
         pass
 
     def photo(self, path):
-        with (path.parent.parent / "begun.txt").open("a") as file:
+        with (path.parent.parent / "begun.txt").open("a", errors="surrogateescape") as file:
             file.write(f"{path.stem}\n")
         match path.read_text():
             case "bad":

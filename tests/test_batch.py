@@ -17,8 +17,9 @@ from PIL import Image
 
 from ganfit_nb import GanfitError
 from ganfit_nb.assets import asset_path
-from ganfit_nb.batch import fit_all
+from ganfit_nb.batch import fit_all, written
 from ganfit_nb.cli import main
+from ganfit_nb.outputs import complete_result, locked
 from ganfit_nb.workers import workers
 
 PORTRAIT = asset_path("astronaut.png")
@@ -101,14 +102,16 @@ def test_a_changed_photo_and_half_a_fit_are_begun_anew(tmp_path):
     later = time.time() + 5
     os.utime(tmp_path / "photos" / "changed.jpg", (later, later))
     shutil.rmtree(out / "half")
-    (out / ".half.ab_12xyz").mkdir()
-    (out / ".half.ab_12xyz.former").mkdir()
+    half = complete_result(out / "half", interrupted=False)
+    begun = half.__enter__()  # and never left, as by a process that was killed
+    (begun / "mesh.obj").touch()
     record = out / "interrupted" / "fit.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"interrupted": True}))
     told = outcomes(tasks)
     assert {name for name, outcome in told.items() if outcome.earlier} == {"whole"}
     assert times_begun(tmp_path) == {"whole": 1, "changed": 2, "half": 2, "interrupted": 2}
     assert sorted(path.name for path in out.iterdir()) == ["changed", "half", "interrupted", "whole"]
+    assert not begun.exists()
 
 
 def test_whatever_goes_wrong_with_a_photo_stays_with_it(tmp_path):
@@ -133,7 +136,7 @@ def test_models_that_no_process_can_load_are_one_sentence(tmp_path):
 BATCH = """
 import sys, pathlib
 from fake_recipes import fake_tasks
-from ganfit_nb.batch import fit_all
+from ganfit_nb.batch import fit_all, written
 from ganfit_nb.workers import workers
 with workers(2):
     for outcome in fit_all(fake_tasks(pathlib.Path(sys.argv[1]), {f"p{k}": "good" for k in range(16)})):
@@ -158,6 +161,34 @@ def test_a_batch_killed_half_way_goes_on_where_it_stopped(tmp_path):
     assert states(tmp_path).items() >= done.items()
     assert {name for name, outcome in told.items() if outcome.earlier} >= {file.parent.name for file in done}
     assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_a_second_batch_on_a_folder_says_so_and_touches_nothing(tmp_path):
+    tasks = fake_tasks(tmp_path, {"a": "good"})
+    with locked(tmp_path / "out"), pytest.raises(GanfitError, match="Another ganfit works on"):
+        outcomes(tasks)
+    assert not (tmp_path / "begun.txt").exists()
+    assert not (tmp_path / "out" / "a").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes")
+def test_a_name_that_is_not_unicode_stops_no_batch(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    tasks = fake_tasks(tmp_path, {name: "good", "b": "good"})
+    with workers(1):
+        told = list(written(fit_all(tasks), tmp_path / "out"))
+    assert {outcome.status for outcome in told} == {"fitted"}
+    assert (tmp_path / "out" / name / "fit.json").is_file()
+    assert "caf\\udce9,/" in (tmp_path / "out" / "batch.csv").read_text(encoding="utf-8")
+
+
+def test_a_table_of_somebody_else_stays_and_nothing_is_fitted(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "batch.csv").write_text("batch,flour\n1,500 g\n")
+    with workers(1), pytest.raises(GanfitError, match="was not written by ganfit"):
+        list(written(fit_all(fake_tasks(tmp_path, {"a": "good"})), tmp_path / "out"))
+    assert (tmp_path / "out" / "batch.csv").read_text() == "batch,flour\n1,500 g\n"
+    assert not (tmp_path / "begun.txt").exists()
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence():

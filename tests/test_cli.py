@@ -1,10 +1,13 @@
 import json
+import signal
 
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
 
+import ganfit_nb.recipe
+import ganfit_nb.result
 from ganfit_nb.assets import asset_path
 from ganfit_nb.cli import main
 
@@ -141,20 +144,51 @@ def test_options_that_cannot_work_are_one_sentence(tmp_path, capsys, arguments):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_an_interrupt_keeps_what_was_fitted(tmp_path, monkeypatch, capsys):
-    import ganfit_nb.recipe
-
+def interrupting(monkeypatch, stage, index):
+    """Lets Ctrl-C be pressed at a step of the fit."""
     real = ganfit_nb.recipe.fit
 
     def interrupted(*args, **kwargs):
         for step in real(*args, **kwargs):
+            if (step.stage, step.index) == (stage, index):
+                signal.raise_signal(signal.SIGINT)
             yield step
-            if step.stage == "joint" and step.index == 1:
-                raise KeyboardInterrupt
 
     monkeypatch.setattr(ganfit_nb.recipe, "fit", interrupted)
+
+
+def test_an_interrupt_keeps_what_was_fitted(tmp_path, monkeypatch, capsys):
+    interrupting(monkeypatch, "joint", 1)
     assert main(["fit", "--out", str(tmp_path), "--steps", "50"]) == 130
     record = json.loads((tmp_path / "astronaut" / "fit.json").read_text())
     assert record["interrupted"] is True
     assert record["steps"] == 1
     assert "interrupted" in capsys.readouterr().out
+
+
+def test_a_second_interrupt_while_the_result_is_written_loses_nothing(tmp_path, monkeypatch):
+    interrupting(monkeypatch, "joint", 1)
+    real = ganfit_nb.result.write_meshes
+
+    def pressed_again(*args):
+        signal.raise_signal(signal.SIGINT)
+        real(*args)
+
+    monkeypatch.setattr(ganfit_nb.result, "write_meshes", pressed_again)
+    assert main(["fit", "--out", str(tmp_path), "--steps", "50"]) == 130
+    assert json.loads((tmp_path / "astronaut" / "fit.json").read_text())["interrupted"] is True
+    assert [path.name for path in tmp_path.iterdir()] == ["astronaut"]
+
+
+def test_an_interrupt_at_the_last_step_interrupts_nothing(tmp_path, monkeypatch):
+    interrupting(monkeypatch, "joint", 2)
+    assert main(["fit", "--out", str(tmp_path), "--steps", "2"]) == 0
+    assert json.loads((tmp_path / "astronaut" / "fit.json").read_text())["interrupted"] is False
+
+
+def test_an_interrupted_fit_never_takes_a_finished_ones_place(result, monkeypatch, capsys):
+    before = (result / "fit.json").read_bytes()
+    interrupting(monkeypatch, "joint", 0)
+    assert main(["fit", str(PORTRAIT), "--out", str(result.parent), "--steps", "3"]) == 1
+    assert "holds a finished result, which stays" in capsys.readouterr().err
+    assert (result / "fit.json").read_bytes() == before

@@ -6,7 +6,8 @@ import torch
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.texture import PcaTexture, pack_nibbles, sample_uv, unpack_nibbles
-from ganfit_nb.training.pca_texture import TexturePca, build_pca, face_weight, open_maps, project, stored_sides
+from ganfit_nb.training.map_file import open_maps
+from ganfit_nb.training.pca_texture import TexturePca, build_pca, face_weight, project, stored_sides
 from ganfit_nb.training.uv_corpus import UvCorpus
 
 SIZE = 64
@@ -118,10 +119,10 @@ def test_more_modes_than_maps_is_refused(corpus: UvCorpus, maps: np.ndarray) -> 
 def test_wrong_length_and_wrong_file_are_refused(model: PcaTexture, tmp_path) -> None:
     with pytest.raises(GanfitError, match="60 coefficients"):
         model(torch.zeros(3))
-    with pytest.raises(GanfitError, match="no PCA texture"):
+    with pytest.raises(GanfitError, match="no file"):
         PcaTexture.load(tmp_path / "none.safetensors")
     with pytest.raises(GanfitError, match="ganfit train corpus"):
-        open_maps(tmp_path)
+        open_maps(tmp_path / "maps.npy")
 
 
 def test_shipped_model_draws_people(shipped: PcaTexture) -> None:

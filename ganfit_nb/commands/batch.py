@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.export import writable_directory
 
 if TYPE_CHECKING:
     from ganfit_nb.batch import Outcome, Task
@@ -35,13 +34,14 @@ def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[O
 
     if options.landmarks.lower().endswith(SUFFIXES) and len({task.photo for task in tasks}) > 1:
         raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
-    outcomes, table = [], writable_directory(out) / "batch.csv"
+    outcomes = []
     with (
         workers(options.jobs, options.scheduler),
-        tqdm(total=len(tasks), unit="photo", smoothing=0.0) as bar,
         closing(fit_all(tasks)) as fits,
+        closing(written(fits, out)) as told,
+        tqdm(total=len(tasks), unit="photo", smoothing=0.0, dynamic_ncols=True) as bar,
     ):
-        for outcome in written(fits, table):
+        for outcome in told:
             outcomes.append(outcome)
             if outcome.status == "failed":
                 bar.write(f"{outcome.name}: {outcome.reason}", file=sys.stderr)

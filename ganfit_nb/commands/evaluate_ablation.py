@@ -38,11 +38,15 @@ def run(options: argparse.Namespace) -> int:
     """Fits what is not yet fitted, then draws the sheet and the table of all photos whose variants are complete."""
     from ganfit_nb.batch import tasks_of
     from ganfit_nb.evaluation.ablation import VARIANTS
+    from ganfit_nb.evaluation.ablation_report import COLUMNS
     from ganfit_nb.evaluation.plots import figure
+    from ganfit_nb.outputs import claim_file, has_header, is_signed
 
     if options.texture == "pca":
         raise GanfitError("The ablation itself exchanges the texture; leave --texture pca out.")
     figure(1.0, 1.0)  # without matplotlib there is no point in fitting
+    claim_file(options.out / "ablation.png", is_signed)
+    claim_file(options.out / "ablation.csv", has_header(COLUMNS))
     recipe = recipe_of(options)
     known = {f"known-{number}": number for number in options.known_face}
     photos = {**named_photos(options.photos), **known_photos(known, recipe, options.out / "known")}
@@ -65,23 +69,33 @@ def photo_of(task: str) -> str:
 
 
 def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[str, Path]:
-    """Photographs of known faces, made where they are not yet there."""
+    """Photographs of known faces, made where they are not yet there.
+
+    GanfitError when a picture in their place is none of ours, or shows a face of another model.
+    """
     from ganfit_nb.evaluation.known_people import KnownPeople
-    from ganfit_nb.export import to_pil, writable_directory
+    from ganfit_nb.export import to_pil
+    from ganfit_nb.outputs import claim_file, is_signed, save_png, signed_words
 
     paths = {name: folder / f"{name}.png" for name in known}
+    words = {name: f"{name} of the model {recipe.contents('gan')['model']}" for name in known}
+    for name, path in paths.items():
+        claim_file(path, is_signed)
+        if path.exists() and signed_words(path) != words[name]:
+            raise GanfitError(f"{path} shows a known face of another model; choose another --out.")
     missing = [name for name, path in paths.items() if not path.exists()]
     if missing:
         people = KnownPeople(recipe.face_model().morphable)
         for name in missing:
             picture = people.photograph(people[known[name]], known[name], 512)
-            to_pil(picture).save(writable_directory(folder) / paths[name].name)
+            save_png(to_pil(picture), paths[name], words[name])
     return paths
 
 
 def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argparse.Namespace) -> None:
     """The sheet, the table, and its means on stdout."""
     from ganfit_nb.evaluation.ablation_report import examine, sheet, summary, write_table
+    from ganfit_nb.evaluation.plots import save_figure
 
     if not variants:
         raise GanfitError("No photo could be fitted; see the reasons above.")
@@ -91,6 +105,6 @@ def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argp
         ablated.append([examine(task, photo, known.get(photo_of(task.name))) for task in tasks])
     rows = [one.measures for row in ablated for one in row]
     write_table(rows, options.out / "ablation.csv")
-    sheet(photos, ablated).savefig(options.out / "ablation.png", dpi=120)
+    save_figure(sheet(photos, ablated), options.out / "ablation.png", 120)
     print(summary(rows))
     print(f"Look at {options.out / 'ablation.png'}; all figures are in {options.out / 'ablation.csv'}.")

@@ -23,6 +23,9 @@ Similarities are those of the recogniser named by --judge. The paper fits with A
 judging a fit with dlib is not independent: use --identity arcface with --judge dlib, or the reverse, if you can."""
 
 
+FIGURES = ("figure_6.png", "figure_7.png")
+
+
 def add_parser(experiments: Any) -> None:
     """Adds the experiment to the subparsers of `ganfit evaluate`."""
     command = experiments.add_parser("lfw", help="identity preservation, Fig. 6 and 7", description=DESCRIPTION)
@@ -41,8 +44,12 @@ def run(options: argparse.Namespace) -> int:
     from ganfit_nb.batch import tasks_of
     from ganfit_nb.evaluation.lfw import first_of_each_fold, picture_path, pictures_of, read_pairs
     from ganfit_nb.evaluation.plots import figure
+    from ganfit_nb.outputs import claim_file, has_keys, is_signed
 
     figure(1.0, 1.0)  # without matplotlib there is no point in fitting for a day
+    claim_file(options.out / "lfw.json", has_keys("data", "judge", "pairs"))
+    for name in FIGURES:
+        claim_file(options.out / name, is_signed)
     pairs = read_pairs(options.pairs or options.root / "pairs.txt")
     if options.per_fold is not None:
         pairs = first_of_each_fold(pairs, options.per_fold)
@@ -72,13 +79,14 @@ def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argpars
     """lfw.json, both figures, and a summary on stdout."""
     from ganfit_nb.evaluation.lfw_plots import figure_6, figure_7
     from ganfit_nb.evaluation.lfw_report import report
+    from ganfit_nb.evaluation.plots import save_figure
     from ganfit_nb.evaluation.stand_in import data_label
     from ganfit_nb.export import write_json
 
     found = report(embeddings, pairs, options.judge, data_label(options.root, "LFW"))
     write_json(options.out / "lfw.json", found.record() | {"fitted_with": options.identity, "steps": options.steps})
-    figure_6(found).savefig(options.out / "figure_6.png", dpi=150)
-    figure_7(found).savefig(options.out / "figure_7.png", dpi=150)
+    for name, drawn in zip(FIGURES, (figure_6(found), figure_7(found)), strict=True):
+        save_figure(drawn, options.out / name, 150)
     print(summary(found, options))
 
 

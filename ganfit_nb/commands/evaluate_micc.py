@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ganfit_nb.commands.console import one_line
 from ganfit_nb.errors import GanfitError
 
 DESCRIPTION = """Fits five frames of every video of the MICC Florence dataset, and the most frontal one
@@ -27,7 +28,7 @@ def add_parser(experiments: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluates what is not yet evaluated, and prints the table."""
-    from ganfit_nb.export import writable_directory
+    from ganfit_nb.outputs import claim_file, locked, replaced, starts_with
 
     try:
         from ganfit_nb.evaluation.micc import MiccConfig, evaluate, subjects
@@ -38,10 +39,14 @@ def run(options: argparse.Namespace) -> int:
 
     subjects(options.root)
     config = MiccConfig(options.steps, options.size, options.seed)
-    records = evaluate(options.root, writable_directory(options.out), config, lambda text: print(text, file=sys.stderr))
-    if not any(record["errors"] for record in records.values()):
-        raise GanfitError(f"No subject of {options.root} could be evaluated; see the reasons above.")
-    text = table(records, data_label(options.root, "MICC"))
-    (options.out / "table.txt").write_text(text + "\n", encoding="utf-8")
+    label = data_label(options.root, "MICC")
+    claim_file(options.out / "table.txt", starts_with(f"{label}, "))
+    with locked(options.out):
+        records = evaluate(options.root, options.out, config, lambda text: print(one_line(text), file=sys.stderr))
+        if not any(record["errors"] for record in records.values()):
+            raise GanfitError(f"No subject of {options.root} could be evaluated; see the reasons above.")
+        text = table(records, label)
+        with replaced(options.out / "table.txt") as work:
+            work.write_text(text + "\n", encoding="utf-8")
     print(text)
     return 0

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from ganfit_nb.assets import asset_path
+from ganfit_nb.commands.console import one_line
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.export import writable_directory
+from ganfit_nb.interrupts import interrupts_noted
+from ganfit_nb.outputs import claim_results, writable_directory
 from ganfit_nb.photo_files import named_photos
 
 if TYPE_CHECKING:
     from ganfit_nb.fitting import FitStep
+    from ganfit_nb.image_set import SetStep
     from ganfit_nb.photo import Photo
     from ganfit_nb.recipe import Recipe
     from ganfit_nb.result import Result
 
 EXAMPLE = "astronaut"
+OUT = Path("results")
 
 
 def add_parser(commands: Any) -> None:
@@ -37,7 +42,7 @@ def add_parser(commands: Any) -> None:
         metavar="PHOTO",
         help="photos, or folders of photos, to fit; none: the bundled portrait",
     )
-    fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    fit.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="folder for results (default %(default)s)")
     fit.add_argument(
         "--same-person",
         action="store_true",
@@ -94,16 +99,24 @@ def run(options: argparse.Namespace) -> int:
 
 def run_one(name: str, path: Path, recipe: Recipe, out: Path) -> int:
     """Fits one photo. Ctrl-C writes what was fitted so far, marked as interrupted."""
+    claim_results(out, [name])
     recipe.load()
     tell_licence(recipe)
     photo = recipe.photo(path)
     writable_directory(out)
-    for note in photo.notes:
-        print(f"{name}: {note}", file=sys.stderr)
-    result = fit_with_progress(photo, recipe, label=name)
-    result.write(out / name)
+    tell_notes({name: photo})
+    with interrupts_noted() as interrupted:
+        result = fit_with_progress(photo, recipe, name, interrupted)
+        result.write(out / name)
     print(result.summary(out / name))
     return 130 if result.interrupted else 0
+
+
+def tell_notes(photos: Mapping[str, Photo]) -> None:
+    """What is remarkable about each photo, on stderr."""
+    for name, photo in photos.items():
+        for note in photo.notes:
+            print(one_line(f"{name}: {note}"), file=sys.stderr)
 
 
 def tell_licence(recipe: Recipe) -> None:
@@ -114,23 +127,22 @@ def tell_licence(recipe: Recipe) -> None:
         print(f"--identity {recipe.identity}: {LICENCE}.", file=sys.stderr)
 
 
-def fit_with_progress(photo: Photo, recipe: Recipe, label: str) -> Result:
-    """Runs a whole fit behind a progress bar that shows the losses. An interrupt keeps the steps made so far."""
+def fit_with_progress(photo: Photo, recipe: Recipe, label: str, interrupted: Callable[[], bool]) -> Result:
+    """Runs a fit to its end or until it is interrupted, behind a progress bar that shows the losses."""
     steps: list[FitStep] = []
-    interrupted = False
-    with tqdm(total=recipe.config.steps, desc=label, unit="step") as bar:
-        try:
-            for step in recipe.steps(photo):
-                steps.append(step)
-                bar.set_postfix_str(
-                    " ".join(f"{name} {value:.3g}" for name, value in step.losses.items()), refresh=False
-                )
-                bar.update(step.index - bar.n if step.stage == "joint" else 0)
-        except KeyboardInterrupt:
-            if not steps:
-                raise
-            interrupted = True
-    return recipe.result(photo, steps, interrupted)
+    with tqdm(total=recipe.config.steps, desc=label, unit="step", dynamic_ncols=True) as bar:
+        for step in recipe.steps(photo):
+            steps.append(step)
+            bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in step.losses.items()), refresh=False)
+            bar.update(step.index - bar.n if step.stage == "joint" else 0)
+            if interrupted():
+                break
+    return recipe.result(photo, steps, interrupted=not is_last(steps[-1], recipe))
+
+
+def is_last(step: FitStep | SetStep, recipe: Recipe) -> bool:
+    """Whether a fit by this recipe ends with the step."""
+    return step.stage == "joint" and step.index == recipe.config.steps
 
 
 def run_batch(photos: dict[str, Path], recipe: Recipe, options: argparse.Namespace) -> int:

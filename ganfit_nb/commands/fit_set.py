@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,21 +20,22 @@ if TYPE_CHECKING:
 
 def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) -> int:
     """Fits all photos together. Ctrl-C writes what was fitted so far, marked as interrupted."""
-    from ganfit_nb.export import writable_directory
+    from ganfit_nb.commands.fit import tell_notes
+    from ganfit_nb.interrupts import interrupts_noted
+    from ganfit_nb.outputs import claim_results, writable_directory
     from ganfit_nb.set_result import SHARED
 
     if options.scheduler:
         raise GanfitError("Photos of one person are fitted in one process; leave --scheduler out.")
+    claim_results(options.out, [*named, SHARED])
     recipe.load()
     photos = photos_of(named, recipe)
-    if SHARED in photos:
-        raise GanfitError(f"A photo named {SHARED} would be written to the folder of the shared result; rename it.")
+    claim_results(options.out, [*photos, SHARED])  # a video gave several
     writable_directory(options.out)
-    for name, photo in photos.items():
-        for note in photo.notes:
-            print(f"{name}: {note}", file=sys.stderr)
-    result = fit_with_progress(photos, recipe)
-    result.write(options.out)
+    tell_notes(photos)
+    with interrupts_noted() as interrupted:
+        result = fit_with_progress(photos, recipe, interrupted)
+        result.write(options.out)
     for name, one in result.of_photos().items():
         print(one.summary(options.out / name))
     print(f"One shape and texture of {len(photos)} photos: {options.out / SHARED}")
@@ -48,29 +48,28 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
 
     photos: dict[str, Photo] = {}
     for name, path in named.items():
-        if is_video(path):
-            photos |= {photo.source: photo for photo in photos_of_video(path, recipe.detector())}
-        else:
-            photos[name] = recipe.photo(path)
+        found = photos_of_video(path, recipe.detector()) if is_video(path) else [recipe.photo(path)]
+        for photo in found:
+            key = photo.source if is_video(path) else name
+            if key in photos:
+                raise GanfitError(f"A frame of {path} and another photo are both called {key}; rename the video.")
+            photos[key] = photo
     return photos
 
 
-def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe) -> SetResult:
-    """Runs the whole fit behind a progress bar. An interrupt keeps the steps made so far."""
+def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
+    """Runs the fit to its end or until it is interrupted, behind a progress bar."""
+    from ganfit_nb.commands.fit import is_last
     from ganfit_nb.image_set import fit_set
     from ganfit_nb.set_result import SetResult
 
     steps: list[SetStep] = []
-    interrupted = False
     run = fit_set(list(photos.values()), recipe.face_model(), recipe.config, recipe.weights(), network=recipe.network())
-    with tqdm(total=recipe.config.steps, desc=f"{len(photos)} photos", unit="step") as bar:
-        try:
-            for step in run:
-                steps.append(step)
-                bar.set_postfix_str(f"total {step.total:.3g}", refresh=False)
-                bar.update(step.index - bar.n if step.stage == "joint" else 0)
-        except KeyboardInterrupt:
-            if not steps:
-                raise
-            interrupted = True
-    return SetResult(photos, recipe, steps, interrupted)
+    with tqdm(total=recipe.config.steps, desc=f"{len(photos)} photos", unit="step", dynamic_ncols=True) as bar:
+        for step in run:
+            steps.append(step)
+            bar.set_postfix_str(f"total {step.total:.3g}", refresh=False)
+            bar.update(step.index - bar.n if step.stage == "joint" else 0)
+            if interrupted():
+                break
+    return SetResult(photos, recipe, steps, interrupted=not is_last(steps[-1], recipe))

@@ -21,6 +21,7 @@ from ganfit_nb.evaluation.plots import figure
 from ganfit_nb.export import from_lists, to_pil
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Objective
+from ganfit_nb.outputs import replaced
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 from ganfit_nb.recipe import Recipe
@@ -55,6 +56,9 @@ class Measures:
     landmark_error: float
     shape_error: float | None
     seconds: float
+
+
+COLUMNS = [field.name for field in fields(Measures)]  # of ablation.csv
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,8 @@ def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str
 
 def write_table(rows: Sequence[Measures], path: Path) -> None:
     """All figures as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Measures)])
+    with replaced(path) as work, work.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         table.writerows(asdict(row) for row in rows)
 

@@ -14,13 +14,14 @@ from numpy import ndarray as Array
 
 from ganfit_nb.batch import Task, fit_record, spread
 from ganfit_nb.camera import frontal_camera
-from ganfit_nb.export import from_lists
+from ganfit_nb.export import from_lists, write_json
 from ganfit_nb.lighting import frontal_light
+from ganfit_nb.outputs import RESULT, claim_file, has_keys, read_record
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.photo_files import RESULT
-from ganfit_nb.recipe import Recipe, network_named
+from ganfit_nb.recipe import Recipe, content_of_identity, network_named
 
 SIZE = 512  # px; of the renderings
+KEYS = ("judge", "photo", "rendering")  # of a stored judgement
 
 
 @dataclass(frozen=True)
@@ -48,28 +49,36 @@ def fixed_view(recipe: Recipe, parameters: FaceParameters) -> tuple[torch.Tensor
 
 
 def judgements(tasks: Sequence[Task], judge: str, store: Path) -> Iterator[tuple[str, Embeddings]]:
-    """(name, embeddings) of finished fits, unordered. They are kept in `store`, until a fit is newer."""
-    absent = {task for task in tasks if not _kept(task, store)}
-    yield from ((task.name, Embeddings(*np.load(_file(task, store)))) for task in tasks if task not in absent)
-    yield from spread(delayed(_judge)(task, judge, store) for task in absent)
+    """(name, embeddings) of finished fits, unordered. They are kept in `store`, until a fit or the judge is another.
+
+    GanfitError, before anything is judged, when a file that is not ours is in the place of one.
+    """
+    content = content_of_identity(judge)
+    kept = {}
+    for task in tasks:
+        claim_file(_file(task, store), has_keys(*KEYS))
+        if found := _kept(task, content, store):
+            kept[task] = found
+    yield from ((task.name, found) for task, found in kept.items())
+    yield from spread(delayed(_judge)(task, judge, content, store) for task in tasks if task not in kept)
 
 
 def _file(task: Task, store: Path) -> Path:
-    return store / f"{task.name}.npy"
+    return store / f"{task.name}.json"
 
 
-def _kept(task: Task, store: Path) -> bool:
+def _kept(task: Task, content: str, store: Path) -> Embeddings | None:
     file = _file(task, store)
-    return file.exists() and file.stat().st_mtime >= (task.directory / RESULT).stat().st_mtime
+    record = read_record(file)
+    if record.get("judge") != content or file.stat().st_mtime < (task.directory / RESULT).stat().st_mtime:
+        return None
+    return Embeddings(*(np.asarray(record[name], np.float32) for name in ("photo", "rendering")))
 
 
-def _judge(task: Task, judge: str, store: Path) -> tuple[str, Embeddings]:
-    file, vectors = _file(task, store), _embed(task, judge)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    work = file.with_suffix(".part")
-    with work.open("wb") as stream:
-        np.save(stream, vectors)
-    work.replace(file)
+def _judge(task: Task, judge: str, content: str, store: Path) -> tuple[str, Embeddings]:
+    vectors = _embed(task, judge)
+    record = {"judge": content, "photo": vectors[0].tolist(), "rendering": vectors[1].tolist()}
+    write_json(_file(task, store), record)
     return task.name, Embeddings(*vectors)
 
 

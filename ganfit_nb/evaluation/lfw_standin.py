@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.evaluation.lfw import Pair, picture_name, picture_path, write_pairs
 from ganfit_nb.evaluation.stand_in import mark_stand_in
-from ganfit_nb.export import complete_directory
+from ganfit_nb.outputs import claim_folder, complete_directory, never
 
 SIDE = 250  # px, as in LFW
 QUALITY = 90  # of the JPEG files
@@ -36,12 +36,11 @@ def write_lfw_standin(root: Path, people: int, pictures: int, folds: int, photog
     As in LFW everyone belongs to one fold. GanfitError when `root` is not empty, or when a fold would have fewer than
     two people or a person fewer than two pictures.
     """
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise GanfitError(f"{root} exists and is not empty; choose another folder.")
+    claim_folder(root, never)
     if folds < 2 or people < 2 * folds or pictures < 2:
         raise GanfitError("An LFW needs two folds, two people in each, and two pictures of everyone, at least.")
     names = [f"Person_{k:03d}" for k in range(people)]
-    with complete_directory(root) as work:
+    with complete_directory(root, never) as work:
         for k, name in enumerate(tqdm(names, unit="person")):
             for number, picture in enumerate(photograph(k, pictures), 1):
                 path = picture_path(work, picture_name(name, number))

@@ -10,7 +10,6 @@ evaluation.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from ganfit_nb.fitting import FitConfig
 from ganfit_nb.image_set import SetStep, fit_set
 from ganfit_nb.landmarks import turned
 from ganfit_nb.model_files.registration import register
+from ganfit_nb.outputs import claim_file, has_keys, read_record
 from ganfit_nb.photo import Photo, default_detector
 from ganfit_nb.video import FRAMES, photos_of_video
 
@@ -81,38 +81,29 @@ def evaluate(root: Path, out: Path, config: MiccConfig, say: Callable[[str], Non
 
     What a subject lacks is told in one sentence and never stops the rest; it is looked for again at the next run.
     """
+    found = {subject: out / f"{subject.name}.json" for subject in subjects(root)}
+    stored = {subject: read_stored(path, config) for subject, path in found.items()}
     records = {}
     evaluation = _Evaluation(config)
-    for subject in subjects(root):
-        path = out / f"{subject.name}.json"
-        record = read_record(path, config) or {"config": asdict(config), "errors": {}, "problems": []}
+    for subject, path in found.items():
+        record = stored[subject] or {"config": asdict(config), "errors": {}, "problems": []}
         if record["problems"] or not record["errors"].keys() >= SETTINGS.keys():
             say(f"{subject.name} …")
             for grown in evaluation.subject(subject, record["errors"]):
-                _store(path, record := grown)
+                write_json(path, record := grown)
         for problem in record["problems"]:
             say(problem)
         records[subject.name] = record
     return records
 
 
-def _store(path: Path, record: dict[str, Any]) -> None:
-    """A killed run leaves the old file or the new one, never half of either."""
-    temporary = path.with_suffix(".part")
-    write_json(temporary, record)
-    temporary.replace(path)
-
-
-def read_record(path: Path, config: MiccConfig) -> dict[str, Any] | None:
-    """A stored record, or None; GanfitError when it was made under other settings."""
+def read_stored(path: Path, config: MiccConfig) -> dict[str, Any] | None:
+    """A stored record, or None; GanfitError when it is not ours or was made under other settings."""
+    claim_file(path, has_keys("config", "errors", "problems"))
     if not path.is_file():
         return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        same = record["config"] == asdict(config)
-    except (ValueError, KeyError, TypeError) as error:
-        raise GanfitError(f"{path} is damaged; delete it, and its subject is evaluated again.") from error
-    if not same:
+    record = read_record(path)
+    if record["config"] != asdict(config):
         raise GanfitError(f"{path} was made with other settings; give another --out, or the settings it names.")
     return record
 

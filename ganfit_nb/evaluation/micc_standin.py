@@ -18,12 +18,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
-from ganfit_nb.evaluation.stand_in import MARK
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.evaluation.stand_in import MARK, read_mark
 from ganfit_nb.evaluation.standin_camera import Shot, mitsuba, photograph
 from ganfit_nb.evaluation.standin_heads import StandinHeads, Subject
 from ganfit_nb.evaluation.standin_scanner import scan
 from ganfit_nb.evaluation.surface import Surface
-from ganfit_nb.export import complete_directory
+from ganfit_nb.outputs import complete_directory, never, replaced
 
 FRAMES = 6  # of each video
 WIDTH, HEIGHT = 512, 384
@@ -31,8 +32,9 @@ SCANS = {"frontal1": (-90.0, 90.0), "frontal2": (-90.0, 90.0), "sidel": (-20.0, 
 NOTE = """This folder is a stand-in for the MICC Florence 3D Faces dataset, made by `ganfit make micc-standin`.
 No person in it exists: heads of the parametric human anny with asymmetry and bumps of their own, painted skins,
 pictures by Mitsuba 3, scans by a simulated cylindrical scanner. Label every figure from it as stand-in.
-Subjects: {subjects}. Seed: {seed}. Skins: {skins}.
+Subjects: {subjects}. {made_from}
 """
+MADE_FROM = "Seed: {seed}. Skins: {skins}."
 Shoot = Callable[[np.random.Generator, float], Shot]
 
 
@@ -75,21 +77,37 @@ SETTINGS: dict[str, tuple[Shoot, float, float, int]] = {
 
 
 def write_standin(root: Path, subjects: int, seed: int, skins: Path | None) -> None:
-    """Writes `subjects` subjects below ROOT. Those already there stay, so that an interrupted run goes on."""
-    missing = [k for k in range(1, subjects + 1) if not (root / f"subject_{k:02d}").is_dir()]
+    """Writes `subjects` subjects below ROOT. Those already there stay, so that an interrupted run goes on.
+
+    GanfitError when a subject there is not whole, or was made from another seed or other skins.
+    """
+    made_from = MADE_FROM.format(seed=seed, skins="MakeHuman" if skins else "procedural")
+    missing = []
+    for k in range(1, subjects + 1):
+        folder = root / f"subject_{k:02d}"
+        if not folder.exists():
+            missing.append(k)
+        elif not is_whole(folder) or made_from not in read_mark(root):
+            raise GanfitError(
+                f"{folder} is not of this stand-in ({made_from}); move it away, or choose another folder."
+            )
     if not missing:
         return
     mitsuba()  # what is missing is told before anything is written
     heads = StandinHeads(skins, seed)
-    root.mkdir(parents=True, exist_ok=True)
-    (root / MARK).write_text(
-        NOTE.format(subjects=subjects, seed=seed, skins="MakeHuman" if skins else "procedural"), encoding="utf-8"
-    )
+    with replaced(root / MARK) as work:
+        work.write_text(NOTE.format(subjects=subjects, made_from=made_from), encoding="utf-8")
     for k in tqdm(missing, desc="subjects", unit="subject"):
         subject = heads.subject(k, len(SETTINGS) * FRAMES)
-        with complete_directory(root / f"subject_{k:02d}") as work:
+        with complete_directory(root / f"subject_{k:02d}", never) as work:
             _write_scans(work / "Model", subject, np.random.default_rng([seed, k, 1]))
             _write_videos(work / "Video", subject, np.random.default_rng([seed, k, 2]))
+
+
+def is_whole(subject: Path) -> bool:
+    """Whether a subject's folder holds all its scans and videos."""
+    scans = [subject / "Model" / name / "obj" / f"{name}.obj" for name in SCANS]
+    return all(path.is_file() for path in (*scans, *(subject / "Video" / name for name in SETTINGS)))
 
 
 def _write_scans(folder: Path, subject: Subject, rng: np.random.Generator) -> None:

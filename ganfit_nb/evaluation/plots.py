@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.outputs import SIGNATURE, replaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,3 +22,9 @@ def figure(width: float, height: float) -> Figure:
     return Figure(
         figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.04, w_pad=0.04, hspace=0.0, wspace=0.0)
     )
+
+
+def save_figure(drawn: Figure, path: Path, dpi: int) -> None:
+    """The figure as a PNG file with our signature."""
+    with replaced(path) as work:
+        drawn.savefig(work, dpi=dpi, metadata={"Software": SIGNATURE})

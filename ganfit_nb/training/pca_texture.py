@@ -28,8 +28,10 @@ from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.outputs import claim_file
 from ganfit_nb.texture import RGB_FROM_YCC, PcaTexture, pack_nibbles
 from ganfit_nb.training.canvas import Face
+from ganfit_nb.training.map_file import MAPS, open_maps
 from ganfit_nb.training.painting import smoothstep
 from ganfit_nb.training.uv_layout import UvLayout
 
@@ -170,14 +172,6 @@ def project(model: PcaTexture, image: Float[Tensor, "H H 3"], weight: Float[Tens
     return torch.linalg.lstsq(basis @ basis.T, basis @ target).solution
 
 
-def open_maps(folder: Path) -> ndarray:
-    """The maps (N, H, H, 3) of a corpus folder, left on disk; GanfitError when there are none."""
-    if not (folder / "maps.npy").is_file():
-        raise GanfitError(f"There is no corpus in {folder}; make one with: ganfit train corpus --out {folder}")
-    maps: ndarray = np.load(folder / "maps.npy", mmap_mode="r")
-    return maps
-
-
 def held_out_errors(model: PcaTexture, maps: ndarray, weight: Float[Tensor, "H H"]) -> tuple[float, float]:
     """Mean absolute error (display values, weighted) of maps' reconstructions, and of the mean in their place."""
     errors = torch.zeros(2)
@@ -190,13 +184,22 @@ def held_out_errors(model: PcaTexture, maps: ndarray, weight: Float[Tensor, "H H
 
 def main(arguments: argparse.Namespace) -> None:
     """Runs the command; the held-out maps are no part of the PCA, so they also test it."""
-    maps, held_out = (open_maps(folder) for folder in (arguments.corpus, arguments.held_out))
+    maps, held_out = (open_maps(folder / MAPS) for folder in (arguments.corpus, arguments.held_out))
+    claim_file(arguments.out, _is_texture)
     weight = face_weight(Face(UvLayout.of(MorphableModel.default(), held_out.shape[1])))
     pca = build_pca(maps, arguments.modes, weight, held_out)
     pca.save(arguments.out)
     error, spread = held_out_errors(PcaTexture.load(arguments.out), held_out, weight)
     print(f"{arguments.modes} modes of {len(maps)} maps keep {100 * pca.kept:.2f} % of the weighted variance")
     print(f"mean absolute error on {len(held_out)} held-out maps {error:.4f}, of the mean map {spread:.4f}")
+
+
+def _is_texture(path: Path) -> bool:
+    try:
+        PcaTexture.load(path)
+    except GanfitError:
+        return False
+    return True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

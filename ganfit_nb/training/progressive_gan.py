@@ -21,7 +21,6 @@ an identity network draws bumps on a bare chin with it.
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,6 +35,8 @@ from torch import Tensor, nn
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.equalized import enlarge, halve
 from ganfit_nb.networks.progressive_generator import COARSE, WINDOW, Generator, Picture, Window
+from ganfit_nb.outputs import replaced
+from ganfit_nb.reading import reading
 from ganfit_nb.training.detail_amounts import ExpectedDetail, detail_loss, placement_loss
 from ganfit_nb.training.discriminator import Discriminator
 from ganfit_nb.training.training_maps import TrainingMaps
@@ -267,9 +268,8 @@ class GanTraining:
             "shown": self.shown,
             "count": self.count,
         }
-        unfinished = path.with_suffix(".part")
-        torch.save(state, unfinished)
-        unfinished.replace(path)
+        with replaced(path) as work, work.open("wb") as file:  # to a file, which says when the disk is full
+            torch.save(state, file)
 
     @classmethod
     def resume(cls, path: Path, maps: TrainingMaps, config: GanConfig) -> GanTraining:
@@ -277,7 +277,7 @@ class GanTraining:
 
         GanfitError when the file is something else, or of a training with other settings.
         """
-        try:
+        with reading(path, "is no checkpoint of a GAN training; move it away to begin anew."):
             state = torch.load(path, map_location="cpu", weights_only=True)
             begun = GanConfig(**(state["config"] | {"device": config.device}))
             if begun != config:
@@ -285,8 +285,6 @@ class GanTraining:
                     f"{path} is of a training with other settings; repeat those, or choose another folder."
                 )
             return cls(maps, config, state)
-        except (OSError, EOFError, pickle.UnpicklingError, LookupError, TypeError, RuntimeError, ValueError) as error:
-            raise GanfitError(f"{path} is no checkpoint of a GAN training; delete it to begin anew.") from error
 
 
 def anchor_loss(

@@ -20,8 +20,10 @@ from tqdm import tqdm
 
 from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.outputs import claim_file, never, save_png, writable_directory
 from ganfit_nb.sliced_wasserstein import sliced_wasserstein
 from ganfit_nb.training.canvas import Face
+from ganfit_nb.training.map_file import MAPS, open_maps
 from ganfit_nb.training.progressive_gan import GanConfig, GanStep, GanTraining
 from ganfit_nb.training.training_maps import TrainingMaps
 from ganfit_nb.training.uv_corpus import contact_sheet
@@ -29,14 +31,18 @@ from ganfit_nb.training.uv_layout import UvLayout
 
 REPORT_EVERY = 4000  # maps shown between checkpoints, sheets and metrics
 SAMPLES = 64  # pictures that metrics are taken from
+CHECKPOINT, GENERATOR, SHEET, METRICS = "checkpoint.pt", "texture_gan.safetensors", "sheet.png", "metrics.jsonl"
 
 
 def train_texture(corpus: Path, out: Path, config: GanConfig, minutes: float | None = None) -> Iterator[GanStep]:
     """Trains until the schedule or the time is over, and goes on from the last checkpoint in `out`."""
-    size = int(np.load(corpus, mmap_mode="r").shape[1]) if corpus.is_file() else max(config.shown)
+    checkpoint = out / CHECKPOINT
+    if not checkpoint.is_file():  # then there is nothing of ours
+        for name in (CHECKPOINT, GENERATOR, SHEET, METRICS):
+            claim_file(out / name, never)
+    size = int(open_maps(corpus).shape[1])
     maps = TrainingMaps.of(corpus, config.latent, Face(UvLayout.of(MorphableModel.default(), size)))
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "checkpoint.pt"
+    writable_directory(out)
     training = GanTraining.resume(checkpoint, maps, config) if checkpoint.is_file() else GanTraining(maps, config)
     end = monotonic() + 60.0 * minutes if minutes is not None else float("inf")
     totals: dict[str, list[float]] = {}
@@ -58,17 +64,15 @@ def train_texture(corpus: Path, out: Path, config: GanConfig, minutes: float | N
 @torch.no_grad()
 def report(training: GanTraining, step: GanStep, losses: dict[str, float], out: Path) -> None:
     """Writes checkpoint, generator, sheet and a line of metrics."""
-    training.save(out / "checkpoint.pt")
-    unfinished = out / "texture_gan.part"
-    GanTexture(training.averaged).save(unfinished)
-    unfinished.replace(out / "texture_gan.safetensors")
+    training.save(out / CHECKPOINT)
+    GanTexture(training.averaged).save(out / GENERATOR)
     random = torch.Generator().manual_seed(0)
     z = torch.randn(SAMPLES, training.config.latent, generator=random)
     drawn = samples(training, z, step)
-    contact_sheet(list((255.0 * drawn[:16] + 0.5).byte().numpy()), 4, 256).save(out / "sheet.png")
+    save_png(contact_sheet(list((255.0 * drawn[:16] + 0.5).byte().numpy()), 4, 256), out / SHEET)
     real = training.maps.pictures(torch.arange(SAMPLES), step.resolution)
     line = {"shown": step.shown, "resolution": step.resolution, **losses, "swd": sliced_wasserstein(drawn, real)}
-    with (out / "metrics.jsonl").open("a") as file:
+    with (out / METRICS).open("a") as file:
         file.write(json.dumps(line) + "\n")
 
 
@@ -93,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Runs the command behind a progress bar."""
     config = GanConfig(seed=options.seed, device=options.device).scaled(options.effort)
-    corpus = options.corpus / "maps.npy"
+    corpus = options.corpus / MAPS
     steps = train_texture(corpus, options.out, config, options.minutes)
     first = next(steps, None)  # a missing corpus is told before there is a bar
     with tqdm(total=config.total, unit="map", initial=first.shown if first else config.total) as bar:
@@ -101,4 +105,4 @@ def main(options: argparse.Namespace) -> None:
             bar.set_description(f"texture GAN {step.resolution}²", refresh=False)
             bar.set_postfix_str(" ".join(f"{k} {v:.3g}" for k, v in step.losses.items()), refresh=False)
             bar.update(step.shown - bar.n)
-    print(options.out / "texture_gan.safetensors")
+    print(options.out / GENERATOR)

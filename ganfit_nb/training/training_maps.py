@@ -8,6 +8,7 @@ axes are the ones along which people differ most.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +24,10 @@ from tqdm import tqdm
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Window, relative_colour
+from ganfit_nb.outputs import replaced
 from ganfit_nb.training.canvas import Face
 from ganfit_nb.training.detail_amounts import ExpectedDetail
+from ganfit_nb.training.map_file import open_maps, write_maps
 from ganfit_nb.training.pca_texture import face_weight, reduce_maps, reduced_weights
 from ganfit_nb.training.placed_detail import placed_detail
 
@@ -35,32 +38,32 @@ CHUNK = 64  # maps a time
 
 def pyramid(path: Path) -> dict[int, ndarray]:
     """The maps of a corpus (N, R, R, 3) at every power of two from COARSE to R. Smaller ones are made by area averages
-    and kept beside the file."""
-    if not path.is_file():
-        raise GanfitError(f"There is no corpus at {path}; make one with: ganfit train corpus --out {path.parent}")
+    and kept beside the file; GanfitError when another file has such a name."""
+    maps = open_maps(path)
     levels = {}
-    maps = np.load(path, mmap_mode="r")
     while True:
         levels[maps.shape[1]] = maps
         side = maps.shape[1] // 2
         if side < COARSE:
             return levels
         smaller = path.with_name(f"{path.stem}_{side}.npy")
-        if not smaller.is_file() or smaller.stat().st_mtime < path.stat().st_mtime:
-            _halve(maps, smaller)
-        maps = np.load(smaller, mmap_mode="r")
+        if not smaller.exists():
+            with replaced(smaller) as work:
+                write_maps(work, len(maps), side, _halved(maps))
+        elif open_maps(smaller).shape != (len(maps), side, side, 3) or _changed(smaller) < _changed(path):
+            raise GanfitError(f"{smaller} was not made of {path}; move it away.")
+        maps = open_maps(smaller)
 
 
-def _halve(maps: ndarray, path: Path) -> None:
-    side = maps.shape[1] // 2
-    unfinished = path.with_suffix(".part")
-    smaller = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(len(maps), side, side, 3))
-    for start in tqdm(range(0, len(maps), CHUNK), desc=f"{side}² maps"):
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def _halved(maps: ndarray) -> Iterator[ndarray]:
+    for start in tqdm(range(0, len(maps), CHUNK), desc=f"{maps.shape[1] // 2}² maps"):
         part = np.asarray(maps[start : start + CHUNK], np.uint16)
         total = part[:, ::2, ::2] + part[:, 1::2, ::2] + part[:, ::2, 1::2] + part[:, 1::2, 1::2]
-        smaller[start : start + CHUNK] = (total + 2) // 4
-    smaller.flush()
-    unfinished.replace(path)
+        yield (total + 2) // 4
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
     ganfit train corpus --skins DIR --count 10000 --out corpus
 
-writes corpus/maps.npy (N, H, W, 3) uint8, to be opened with numpy.load(..., mmap_mode="r"), and corpus/sheet.png.
+writes corpus/maps.npy (N, H, W, 3) uint8, to be opened with numpy.load(..., mmap_mode="r"), corpus/sheet.png, and
+corpus/corpus.json, which says what is in it.
 Without --skins the base is procedural.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.export import write_json
 from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.outputs import claim_folder, complete_directory, has_keys
 from ganfit_nb.training.canvas import Canvas, Face, Person
+from ganfit_nb.training.map_file import MAPS, write_maps
 from ganfit_nb.training.paint_eyes import paint_eyes, paint_mouth
 from ganfit_nb.training.paint_hair import paint_beard, paint_brows, paint_lashes, paint_scalp
 from ganfit_nb.training.paint_skin import (
@@ -58,6 +62,8 @@ PAINTERS = (
     paint_eyes,
 )
 PROCEDURAL_BASES = 6
+SHOWN = 32  # maps on the contact sheet
+RECORD = "corpus.json"
 
 
 @dataclass(frozen=True)
@@ -118,18 +124,33 @@ def contact_sheet(maps: Sequence[UInt8[ndarray, "H H 3"]], columns: int, side: i
 
 
 def write_corpus(corpus: UvCorpus, count: int, out: Path, first: int = 0) -> Path:
-    """Writes maps `first` to `first + count` as out/maps.npy with a contact sheet; returns the array's path."""
+    """Writes maps `first` to `first + count` as out/maps.npy with a contact sheet; returns the array's path.
+
+    The folder appears when it is whole. GanfitError when it holds something else than a corpus.
+    """
     if count < 1:
         raise GanfitError(f"A corpus of {count} maps is none; ask for at least one.")
-    out.mkdir(parents=True, exist_ok=True)
     side = corpus.face.layout.size
-    path = out / "maps.npy"
-    maps = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, side, side, 3))
-    for k in tqdm(range(count), desc="UV maps"):
-        maps[k] = corpus[first + k]
-    maps.flush()
-    contact_sheet(list(maps[:32]), 8, 256).save(out / "sheet.png")
-    return path
+    shown: list[ndarray] = []
+    with complete_directory(out, is_corpus) as work:
+
+        def drawn() -> Iterator[UInt8[ndarray, "1 H H 3"]]:
+            for k in tqdm(range(first, first + count), desc="UV maps"):
+                image = corpus[k]
+                if len(shown) < SHOWN:
+                    shown.append(image)
+                yield image[None]
+
+        write_maps(work / MAPS, count, side, drawn())
+        contact_sheet(shown, 8, 256).save(work / "sheet.png")
+        write_json(work / RECORD, {"maps": count, "first": first, "side": side, "seed": corpus.seed})
+    return out / MAPS
+
+
+def is_corpus(folder: Path) -> bool:
+    """Whether a folder holds a corpus of ours, with the smaller maps made of it, and nothing else."""
+    names = {path.name for path in folder.iterdir() if not path.match("maps_*.npy")}
+    return names <= {MAPS, "sheet.png", RECORD} and has_keys("maps", "first", "side", "seed")(folder / RECORD)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,5 +165,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> None:
     """Runs the command."""
+    claim_folder(arguments.out, is_corpus)
     corpus = UvCorpus.build(arguments.size, arguments.skins, arguments.seed)
     print(write_corpus(corpus, arguments.count, arguments.out, arguments.first))
