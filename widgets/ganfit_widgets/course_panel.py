@@ -25,7 +25,7 @@ class CoursePanel(widgets.HBox):
         self.compare = widgets.Dropdown(
             description="Compare with", tooltip="Another course beside this one; the views turn together"
         )
-        self.compare.style.description_width, self.compare.layout.width = "90px", "240px"
+        self.compare.style.description_width, self.compare.layout.width = "105px", "260px"
         self.file = widgets.Text(
             placeholder="a name or a folder",
             tooltip="The file that Save writes and Load reads; Load takes a folder that ganfit fit wrote, too",

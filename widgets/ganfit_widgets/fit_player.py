@@ -121,10 +121,10 @@ class FitPlayer(StepPlayer):
         self._views.add_class("ganfit-views")
         if steps is None:
             steps = partial(fit, self.photo, model, self.config, self.weights, free=self.free)
-        below = widgets.VBox([self.export_panel])
-        super().__init__(steps, [self._numbers, self._views, self.controls, self.groups, below])
+        courses = widgets.VBox()
+        super().__init__(steps, [courses, self._numbers, self._views, self.controls, self.groups, self.export_panel])
         if self.can_branch:
-            below.children = [CoursePanel(self), self.export_panel]
+            courses.children = [CoursePanel(self)]
         self.observe(self._compare, ["names", "course"])
         self._arrange()
         self.reset()

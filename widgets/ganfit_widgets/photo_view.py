@@ -27,7 +27,7 @@ VIEWS = {
     "difference": "difference of the two",
     "texture": "texture, unrolled",
 }
-DIFFERENCE = ColourScale(0.0, 0.3, "difference of a channel, of 1")
+DIFFERENCE = ColourScale(0.0, 0.3, "mean difference of red, green and blue")
 DETECTED, PROJECTED = "#ffd400", "#00b7ff"
 LEGEND = f'<span style="color:{DETECTED}">●</span> detected <span style="color:{PROJECTED}">●</span> projected'
 
