@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.progressive_generator import Generator
+from ganfit_nb.reading import reading
+from ganfit_nb.tensor_files import MAXIMUM_BYTES
 
 
 class GanTexture(nn.Module):
@@ -53,16 +56,23 @@ class GanTexture(nn.Module):
     @classmethod
     def load(cls, path: Path | str) -> GanTexture:
         """Reads what `save` or `ganfit train texture` wrote; GanfitError when it is something else."""
-        try:
-            with safe_open(Path(path), "pt") as file:
+        path = Path(path)
+        with reading(path, "holds no texture GAN; train one with: ganfit train texture", MAXIMUM_BYTES):
+            with safe_open(path, "pt") as file:
                 sizes = {name: int(value) for name, value in (file.metadata() or {}).items()}
+            stored = load_file(path)
+            with torch.device("meta"):  # the sizes are the file's word, so they are held against its tensors first
+                wanted = {name: value.shape for name, value in Generator(**sizes).state_dict().items()}
+            if {name: value.shape for name, value in stored.items()} != wanted:
+                raise ValueError("other shapes")
+            if not all(value.is_floating_point() and bool(torch.isfinite(value).all()) for value in stored.values()):
+                raise ValueError("numbers that are not finite")
             generator = Generator(**sizes)
-            generator.load_state_dict({name: value.float() for name, value in load_file(Path(path)).items()})
-        except (OSError, SafetensorError, TypeError, ValueError, RuntimeError) as error:
-            raise GanfitError(f"{path} holds no texture GAN; train one with: ganfit train texture") from error
+            generator.load_state_dict({name: value.float() for name, value in stored.items()})
         return cls(generator)
 
     @classmethod
     def default(cls) -> GanTexture:
         """The model that ships with the package."""
-        return cls.load(asset_path("texture_gan.safetensors"))
+        with shipped("texture_gan.safetensors") as path:
+            return cls.load(path)

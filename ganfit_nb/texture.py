@@ -9,15 +9,25 @@ from typing import Protocol, runtime_checkable
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int8, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.reading import reading
+from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors
 
 # Y'CbCr of ITU-R BT.601 without offsets: rows give R, G, B from luma and the two colour differences.
 RGB_FROM_YCC = torch.tensor([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]])
+
+SHAPES = {  # of the stored form: the first modes as bytes, the others as packed nibbles
+    "mean": "int H H 3",
+    "luma_fine": "int * Y",
+    "luma_rest": "int * y",
+    "luma_scale": "float K",
+    "chroma_fine": "int * C",
+    "chroma_rest": "int * c",
+    "chroma_scale": "float K",
+}
 
 
 @runtime_checkable
@@ -74,24 +84,23 @@ class PcaTexture(nn.Module):
     @classmethod
     def load(cls, path: Path | str) -> PcaTexture:
         """Reads a file written by `ganfit_nb.training.pca_texture`; GanfitError when it is something else."""
-        try:
-            stored = load_file(Path(path))
+        path = Path(path)
+        with reading(path, "holds no PCA texture; build one with ganfit_nb.training.pca_texture.", MAXIMUM_BYTES):
+            stored = load_tensors(path, SHAPES)
             luma, chroma = (
                 torch.cat([stored[f"{name}_fine"], unpack_nibbles(stored[f"{name}_rest"])]).float()
                 * stored[f"{name}_scale"][:, None]
                 for name in ("luma", "chroma")
             )
-            side_y, side_c = math.isqrt(luma.shape[1]), math.isqrt(chroma.shape[1] // 2)
-            return cls(
-                stored["mean"].float() / 255.0, luma.view(-1, side_y, side_y), chroma.view(-1, 2, side_c, side_c)
-            )
-        except (OSError, SafetensorError, KeyError) as error:
-            raise GanfitError(f"{path} holds no PCA texture; build one with ganfit_nb.training.pca_texture.") from error
+            count, side_y, side_c = len(luma), math.isqrt(luma.shape[1]), math.isqrt(chroma.shape[1] // 2)
+            mean = stored["mean"].float() / 255.0
+            return cls(mean, luma.view(count, side_y, side_y), chroma.view(count, 2, side_c, side_c))
 
     @classmethod
     def default(cls) -> PcaTexture:
         """The model that ships with the package."""
-        return cls.load(asset_path("texture_pca.safetensors"))
+        with shipped("texture_pca.safetensors") as path:
+            return cls.load(path)
 
 
 def _enlarge(field: Float[Tensor, "1 C h h"], size: int) -> Float[Tensor, "1 C H H"]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +47,18 @@ class Source:
             colour_basis=np.stack([np.full((len(order), 3), 0.05 * c) for c in np.eye(3)]).astype(np.float32),
             order=order,
         )
+
+    @classmethod
+    def tiny(cls) -> Source:
+        """A few points that no face is found on: enough for readers, and quick."""
+        generator = np.random.default_rng(0)
+        count = 6
+
+        def drawn(*shape: int) -> np.ndarray:
+            return generator.uniform(1.0, 2.0, (*shape, count, 3)).astype(np.float32)
+
+        faces = np.array([[0, 1, 2], [0, 2, 3], [3, 4, 5]])
+        return cls(drawn() * 50, drawn(3), drawn(2), faces, drawn() / 2, drawn(2) / 9, np.arange(count))
 
 
 def columns(basis: np.ndarray) -> np.ndarray:
@@ -155,7 +168,7 @@ def lsfm(folder: Path, source: Source) -> Path:
 def flame_arrays(source: Source) -> dict[str, np.ndarray]:
     """FLAME's arrays in metres: 100 expression modes after those of identity, weights and regressor of five joints."""
     expression = np.zeros((100, *source.mean.shape), np.float32)
-    expression[:EXPRESSION] = source.expression
+    expression[: len(source.expression)] = source.expression
     weights = np.zeros((len(source.mean), 5))
     weights[:, 2] = 1 / (1 + np.exp((source.mean[:, 1] + 45) / 2))  # the jaw: what lies below the lips' line
     weights[:, 0] = 1 - weights[:, 2]
@@ -249,6 +262,81 @@ def eos(folder: Path, source: Source) -> Path:
     shape, colour = pca(source.mean, source.identity), pca(source.colour, source.colour_basis)
     (folder / "model.bin").write_bytes(struct.pack("<I", 4) + shape + colour + expressions + tail)
     return folder / "model.bin"
+
+
+def onnx_recogniser(folder: Path) -> Path:
+    """A recogniser of two stages with the operations that the real ones have, and little to compute."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    generator = np.random.default_rng(0)
+
+    def weights(**shapes: tuple[int, ...]) -> list[Any]:
+        return [numpy_helper.from_array(generator.uniform(0.1, 1, s).astype(np.float32), n) for n, s in shapes.items()]
+
+    stage = [
+        ("Conv", ["{x}", "{k}w", "{k}b"], {"strides": [8, 8], "pads": [1, 1, 1, 1], "kernel_shape": [3, 3]}),
+        ("BatchNormalization", ["{k}0", "{k}s", "{k}b", "{k}b", "{k}s"], {"epsilon": 1e-5}),
+        ("PRelu", ["{k}1", "{k}p"], {}),
+        ("Add", ["{k}0", "{k}2"], {}),
+    ]
+    nodes = [
+        helper.make_node(operation, [name.format(k=k, x=x) for name in inputs], [f"{k}{number}"], **attributes)
+        for k, x in (("a", "picture"), ("b", "a3"))
+        for number, (operation, inputs, attributes) in enumerate(stage)
+    ]
+    nodes += [
+        helper.make_node("Shape", ["b3"], ["shape"]),
+        helper.make_node("Constant", [], ["zero"], value=numpy_helper.from_array(np.array(0))),
+        helper.make_node("Constant", [], ["rest"], value=numpy_helper.from_array(np.array([-1]))),
+        helper.make_node("Gather", ["shape", "zero"], ["batch"], axis=0),
+        helper.make_node("Unsqueeze", ["batch"], ["batches"], axes=[0]),
+        helper.make_node("Concat", ["batches", "rest"], ["flat"], axis=0),
+        helper.make_node("Reshape", ["b3", "flat"], ["row"]),
+        helper.make_node("Gemm", ["row", "g"], ["embedding"], transB=1),
+    ]
+    constants = weights(aw=(2, 3, 3, 3), bw=(2, 2, 3, 3), g=(4, 8))
+    for k in "ab":
+        constants += weights(**{f"{k}b": (2,), f"{k}s": (2,), f"{k}p": (2, 1, 1)})
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("picture", [None, 3, 112, 112]), ("embedding", [None, 4]))
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "recogniser", ends[:1], ends[1:], constants))
+    (folder / "recogniser.onnx").write_bytes(model.SerializeToString())
+    return folder / "recogniser.onnx"
+
+
+def pca_tensors() -> dict[str, torch.Tensor]:
+    """What PcaTexture.load reads: 3 modes, maps of 8×8 texels."""
+    torch.manual_seed(0)
+    stored = {"mean": torch.randint(0, 256, (8, 8, 3), dtype=torch.uint8)}
+    for name, width in (("luma", 16), ("chroma", 8)):
+        stored[f"{name}_fine"] = torch.randint(-128, 128, (1, width), dtype=torch.int8)
+        stored[f"{name}_rest"] = torch.randint(0, 256, (2, width // 2), dtype=torch.uint8)
+        stored[f"{name}_scale"] = torch.rand(3)
+    return stored
+
+
+def morphable_tensors() -> dict[str, torch.Tensor]:
+    """What MorphableModel.load reads: 6 vertices, one triangle."""
+    torch.manual_seed(0)
+    stored = {
+        "mean": torch.rand(6, 3),
+        "identity_basis": torch.rand(2, 6, 3).half(),
+        "expression_basis": torch.rand(2, 6, 3).half(),
+        "faces": torch.tensor([[0, 1, 2]], dtype=torch.int32),
+        "uv": torch.rand(6, 2),
+        "dense_weight": torch.rand(478),
+        "contour": torch.zeros(17, 2, dtype=torch.int32),
+        "contour_direction": torch.rand(17, 2),
+        "face_region": torch.ones(6, dtype=torch.uint8),
+        "pixel_region": torch.rand(6),
+        "actions": torch.rand(52, 2),
+    }
+    for name, count in (("landmarks", 68), ("dense_landmarks", 478)):
+        stored[f"{name}.corners"] = torch.zeros(count, 3, dtype=torch.int32)
+        stored[f"{name}.bary"] = torch.full((count, 3), 1 / 3)
+    return stored
 
 
 WRITERS = {

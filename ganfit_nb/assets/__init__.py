@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ganfit_nb.errors import GanfitError
@@ -13,3 +15,18 @@ def asset_path(name: str) -> Path:
     if not path.is_file():
         raise GanfitError(f"The shipped file {name} is missing; reinstall ganfit_nb.")
     return path
+
+
+@contextmanager
+def shipped(name: str) -> Iterator[Path]:
+    """The path of a shipped file, to be read within the block.
+
+    What it makes its reader trip over there means that the file is damaged, and becomes a GanfitError that says so.
+    """
+    path = asset_path(name)
+    try:
+        yield path
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise GanfitError(f"The shipped file {name} is damaged; reinstall ganfit_nb.") from error

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.reading import reading
+
+MAXIMUM_BYTES = 2**24  # of a pairs.txt; the official one has 160 kB
+PICTURES = 9999  # of one person, at most: their numbers have four digits
 
 
 @dataclass(frozen=True)
@@ -35,23 +39,28 @@ def picture_path(root: Path, name: str) -> Path:
 
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs of a pairs.txt; GanfitError when there is none or it has another form."""
-    try:
+    if not path.exists():
+        raise GanfitError(f"There is no {path}; name the folder of LFW that holds it, or use --pairs FILE.")
+    with reading(path, "is no list of pairs of LFW's form; download it again.", MAXIMUM_BYTES):
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         folds, count = (1, int(lines[0][0])) if len(lines[0]) == 1 else (int(lines[0][0]), int(lines[0][1]))
-        if len(lines) != 1 + 2 * folds * count:
-            raise ValueError
+        if min(folds, count) < 1 or len(lines) != 1 + 2 * folds * count:
+            raise ValueError("another number of pairs")
         return [_pair(k // (2 * count), line) for k, line in enumerate(lines[1:])]
-    except OSError as error:
-        raise GanfitError(f"There is no {path}; name the folder of LFW that holds it, or use --pairs FILE.") from error
-    except (ValueError, IndexError) as error:
-        raise GanfitError(f"{path} is no list of pairs of LFW's form; download it again.") from error
 
 
 def _pair(fold: int, line: Sequence[str]) -> Pair:
     if len(line) == 3:
-        return Pair(fold, picture_name(line[0], int(line[1])), picture_name(line[0], int(line[2])), True)
+        return Pair(fold, _listed(line[0], line[1]), _listed(line[0], line[2]), True)
     first, a, second, b = line
-    return Pair(fold, picture_name(first, int(a)), picture_name(second, int(b)), False)
+    return Pair(fold, _listed(first, a), _listed(second, b), False)
+
+
+def _listed(person: str, number: str) -> str:
+    """A picture's name from the words of the list. ValueError for names that would lead out of the folder."""
+    if not 0 < int(number) <= PICTURES or any(sign in person for sign in "/\\:\0") or person.startswith("."):
+        raise ValueError("no name of a person")
+    return picture_name(person, int(number))
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,11 @@ from numpy import ndarray as Array
 
 from ganfit_nb.closest_points import ClosestPointSearch
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.reading import reading
 from ganfit_nb.renderer import vertex_normals
+
+FORMATS = ("obj", "off", "ply", "stl")  # which hold a mesh and nothing else, unlike scenes, which name other files
+MAXIMUM_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -26,15 +31,19 @@ class Surface:
 
     @classmethod
     def read(cls, path: Path) -> Surface:
-        """A mesh file of any format trimesh reads, without its colours. GanfitError when it holds no triangles."""
-        try:
-            mesh = trimesh.load_mesh(path, process=False, skip_materials=True)
+        """A mesh file, without its colours. GanfitError when it is damaged, or holds no triangles."""
+        kind = path.suffix.lower().removeprefix(".")
+        if kind not in FORMATS:
+            raise GanfitError(f"{path} is no mesh of a known format; give an OBJ, OFF, PLY or STL file.")
+        with reading(path, "cannot be read as a mesh; give an intact OBJ, OFF, PLY or STL file.", MAXIMUM_BYTES):
+            content = io.BytesIO(path.read_bytes())  # given no path, trimesh cannot look for files beside it
+            mesh = trimesh.load_mesh(content, file_type=kind, process=False, skip_materials=True)
             vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
-        except Exception as error:  # trimesh's readers raise whatever a broken file makes them trip over
-            raise GanfitError(f"{path} cannot be read as a mesh; give an intact OBJ, PLY or STL file.") from error
-        if not len(faces):
-            raise GanfitError(f"{path} holds no triangles; give a mesh, not a cloud of points.")
-        return cls(*without_unused(vertices, faces))
+            if not len(faces):
+                raise GanfitError(f"{path} holds no triangles; give a mesh, not a cloud of points.")
+            if faces.min() < 0 or not np.isfinite(vertices).all():
+                raise ValueError("no vertices")
+            return cls(*without_unused(vertices, faces))
 
     @cached_property
     def search(self) -> ClosestPointSearch:

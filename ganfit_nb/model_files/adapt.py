@@ -30,6 +30,7 @@ SAME_UNIT = 1.33  # faces differ in size by less
 COVER = 10.0  # mm from our surface; what lies farther (back of the head, shoulders) has no place in the UV map
 ON_FACE = 5.0  # mm from our face region
 POINT_REACH = 3.0  # mm; a landmark this far from the surface is trusted a third
+STANDS_OUT = 0.1  # of the way from the mouth to the eyes, by which a nose does at least; most do by 0.4
 REGISTERED = 0.6  # share of our face region that must find the other surface within ON_FACE
 
 
@@ -37,8 +38,20 @@ def adapt(file: ModelFile) -> tuple[FaceModel, float]:
     """(model, mm per unit of the file). The coefficients stay the file's own, so p_s and p_e can go back to it.
 
     Vertex k is vertex k of the file; copies for the UV map's seams come after them. Triangles far from the face are
-    left out. A model without expressions is lent ours. GanfitError when no face is found on the mean.
+    left out. A model without expressions is lent ours. GanfitError when no face is found on the mean, or when the mean
+    is none that can be brought to ours.
     """
+    try:
+        return _adapted(file)
+    except (GanfitError, MemoryError):
+        raise
+    except Exception as error:  # the second boundary of foreign files: arrays that were read can still be no face
+        raise GanfitError(
+            f"{file.source or 'The model'} has no mean face that a photo can be fitted with; export it again."
+        ) from error
+
+
+def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
     known = MorphableModel.default()
     faces = outward(file.mean, file.faces)
     unit, seen = measured(file.mean, faces, known)
@@ -97,12 +110,27 @@ def measured(vertices: Array, faces: Int[Array, "F 3"], known: MorphableModel) -
     """
     guess = HEAD / float(np.ptp(vertices, axis=0).max())
     seen = see_points(_tensor(vertices * guess), torch.from_numpy(faces), default_detector(), known.dense_weight)
+    _require_upright(seen)
     sizes = [_spread(x, seen.weight) for x in (known.dense_landmarks.on(known.mean), seen.positions)]
     exact = guess * sizes[0] / sizes[1]
     unit = 10.0 ** round(np.log10(exact))
     if not 1 / SAME_UNIT < unit / exact < SAME_UNIT:
         unit = exact
     return unit, SeenPoints(seen.positions * (unit / guess), seen.weight)
+
+
+def _require_upright(seen: SeenPoints) -> None:
+    """GanfitError when the eyes are not above the mouth, or the nose does not stand out.
+
+    The detector also finds faces upside down, and those of masks that are seen from behind.
+    """
+    marks = seen.positions[torch.as_tensor(IBUG_68)]
+    eyes, mouth, nose = marks[36:48].mean(0), marks[48:].mean(0), marks[30]
+    up, out = eyes - mouth, nose - (eyes + mouth) / 2
+    if up[1] < up[0].abs() or out[2] < STANDS_OUT * up.norm():
+        raise GanfitError(
+            "The model's mean is not upright or is inside out; turn it so that +y is up and +z out of the face."
+        )
 
 
 def _spread(points: Tensor, weight: Tensor) -> float:

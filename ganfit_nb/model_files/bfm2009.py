@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.model_files.mat_file import load_mat
-from ganfit_nb.model_files.model_file import ModelFile, damaged, display_range, modes, no_modes, vectors
+from ganfit_nb.model_files.model_file import MAXIMUM_BYTES, ModelFile, display_range, modes, no_modes, vectors
+from ganfit_nb.reading import reading
 
 KIND = "Basel Face Model 2009"
 
@@ -72,34 +75,43 @@ def _triangles(stored: Array) -> Array:
 
 def _unwrapped(content: dict[str, Any]) -> dict[str, Any]:
     """The arrays, wherever they lie: face3d keeps them in a struct."""
-    if "model" not in content:
-        return content
-    record = content["model"][0, 0]
-    return {name: record[name] for name in record.dtype.names}
+    model = content.get("model")
+    return model if isinstance(model, dict) else content
 
 
 def _guo_expressions(folder: Path, count: int) -> Float[Array, "E V 3"]:
     """Exp_Pca.bin: int32 number of modes, the mean offset (unused, as by its authors), and mode after mode."""
     path = folder / "Exp_Pca.bin"
-    data = path.read_bytes()
-    number = int.from_bytes(data[:4], "little")
-    values = np.frombuffer(data, "<f4", offset=4) if len(data) % 4 == 0 else np.zeros(0, np.float32)
-    if number < 1 or len(values) == 0 or len(values) % (3 * (number + 1)):
-        raise damaged(path, "the expressions of the Basel Face Model", "its length does not fit its modes")
-    used = len(values) // (3 * (number + 1))
-    deviations = _beside(folder, "std_exp.txt", lambda file: np.loadtxt(file, dtype=np.float32).ravel())
-    basis = modes(values[3 * used :].reshape(number, -1).T, deviations, used)
+    kind = "the expressions of the Basel Face Model"
+    with reading(path, f"looks like {kind}, but its length does not fit its modes; download it again.", MAXIMUM_BYTES):
+        data = path.read_bytes()
+        number = int.from_bytes(data[:4], "little")
+        values = np.frombuffer(data, "<f4", offset=4)
+        used, rest = divmod(len(values), 3 * (number + 1))
+        if number < 1 or used < 1 or rest or 12 * number * count > MAXIMUM_BYTES:
+            raise ValueError("lengths that do not fit")
+    with _beside(folder, "std_exp.txt") as file:
+        basis = modes(values[3 * used :].reshape(number, -1).T, _text_numbers(file), used)
     if used == count:
         return basis
-    listed = _beside(folder, "BFM_exp_idx.mat", lambda file: load_mat(file)["trimIndex"].ravel().astype(np.int64) - 1)
-    spread = np.zeros((number, count, 3), dtype=np.float32)
-    spread[:, listed] = basis
+    with _beside(folder, "BFM_exp_idx.mat") as file:
+        listed = load_mat(file)["trimIndex"].ravel().astype(np.int64) - 1
+        if listed.min() < 0:
+            raise ValueError("a vertex that there is not")
+        spread = np.zeros((number, count, 3), dtype=np.float32)
+        spread[:, listed] = basis
     return spread
 
 
-def _beside(folder: Path, name: str, read: Any) -> Array:
-    """A companion file's content; GanfitError that names it when it is missing or damaged."""
-    try:
-        return read(folder / name)
-    except (OSError, ValueError, KeyError) as error:
-        raise GanfitError(f"Exp_Pca.bin needs {name} beside it; put it into {folder}.") from error
+@contextmanager
+def _beside(folder: Path, name: str) -> Iterator[Path]:
+    """Reads a companion file within the block; GanfitError that names it when it is missing or does not fit."""
+    path = folder / name
+    if not path.exists():
+        raise GanfitError(f"Exp_Pca.bin needs {name} beside it; put it into {folder}.")
+    with reading(path, "does not fit Exp_Pca.bin beside it; download both again.", MAXIMUM_BYTES):
+        yield path
+
+
+def _text_numbers(path: Path) -> Float[Array, " N"]:
+    return np.array(path.read_text(encoding="utf-8").split(), dtype=np.float32)

@@ -15,13 +15,14 @@ from numpy import ndarray as Array
 
 from ganfit_nb.model_files.model_file import (
     BLENDSHAPE_SD,
+    MAXIMUM_BYTES,
     ModelFile,
-    damaged,
     display_range,
     modes,
     no_modes,
     vectors,
 )
+from ganfit_nb.reading import reading
 
 KIND = "a model of the eos library"
 VERSIONS = range(1, 5)
@@ -56,8 +57,10 @@ class _Reader:
 
 def read_eos(path: Path) -> ModelFile:
     """The model; GanfitError when the archive is damaged, or holds something else than a morphable model."""
-    reader = _Reader(path.read_bytes())
-    try:
+    with reading(
+        path, f"looks like {KIND}, but it ends early or holds something else; export it again.", MAXIMUM_BYTES
+    ):
+        reader = _Reader(path.read_bytes())
         version = reader.number("I")
         mean, basis, faces = _pca(reader)
         count = len(mean) // 3
@@ -75,8 +78,6 @@ def read_eos(path: Path) -> ModelFile:
             if len(colour_mean)
             else None,
         )
-    except (ValueError, struct.error) as error:
-        raise damaged(path, KIND, "it ends early or holds something else") from error
 
 
 def _pca(reader: _Reader) -> tuple[Array, Array, Array]:

@@ -15,9 +15,11 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from ganfit_nb.model_files.model_file import ModelFile, vectors
+from ganfit_nb.model_files.npz_file import load_npz
 from ganfit_nb.model_files.restricted_pickle import Stored, as_array, load_pickle
 
 KIND = "FLAME"
+ARRAYS = ("v_template", "shapedirs", "weights", "J_regressor", "f")
 EXPRESSIONS = 100  # the last modes of shapedirs in the 2020 and 2023 releases, which have 300 + 100
 JAW_JOINT = 2  # root, neck, jaw, eyes
 JAW_SD = 0.15  # rad; a mouth wide open is at 0.5
@@ -25,11 +27,7 @@ JAW_SD = 0.15  # rad; a mouth wide open is at 0.5
 
 def read_flame(path: Path) -> ModelFile:
     """The model; KeyError, TypeError or ValueError when arrays are missing, GanfitError for a hostile pickle."""
-    if zipfile.is_zipfile(path):
-        with np.load(path, allow_pickle=False) as archive:
-            stored: dict[str, Any] = dict(archive)
-    else:
-        stored = load_pickle(path)
+    stored = load_npz(path, ARRAYS) if zipfile.is_zipfile(path) else load_pickle(path)
     mean = vectors(as_array(stored["v_template"]))
     basis = as_array(stored["shapedirs"]).astype(np.float32).transpose(2, 0, 1)  # (K, V, 3)
     if basis.shape[1:] != mean.shape or len(basis) <= EXPRESSIONS:
@@ -46,13 +44,15 @@ def read_flame(path: Path) -> ModelFile:
 
 def _joint(regressor: Any, mean: Float[Array, "V 3"]) -> Float[Array, " 3"]:
     """Where the jaw's hinge lies: a weighted mean of vertices, the weights dense or scipy's compressed columns."""
-    if not isinstance(regressor, Stored):
+    if not isinstance(regressor, Stored) or "indptr" not in regressor.attributes:
         return as_array(regressor)[JAW_JOINT] @ mean
     parts = regressor.attributes
-    starts, rows, weights = (as_array(parts[name]) for name in ("indptr", "indices", "data"))
-    if len(starts) != len(mean) + 1:
+    starts, rows = (as_array(parts[name]).astype(np.int64) for name in ("indptr", "indices"))
+    weights = as_array(parts["data"])
+    counts = np.diff(starts).astype(np.int64)
+    if len(counts) != len(mean) or (counts < 0).any() or counts.sum() != len(rows):
         raise ValueError("J_regressor")
-    columns = np.repeat(np.arange(len(mean)), np.diff(starts))
+    columns = np.repeat(np.arange(len(mean)), counts)
     of_jaw = rows == JAW_JOINT
     return weights[of_jaw] @ mean[columns[of_jaw]]
 

@@ -8,13 +8,14 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
-from ganfit_nb.errors import GanfitError
-from ganfit_nb.model_files.model_file import BLENDSHAPE_SD, ModelFile, damaged
+from ganfit_nb.model_files.model_file import BLENDSHAPE_SD, MAXIMUM_BYTES, ModelFile, damaged
+from ganfit_nb.reading import reading
 
 KIND = "ICT-FaceKit"
 NEUTRAL = "generic_neutral_mesh.obj"
 # The last of its 26,719 vertices are transparent shells over the eyes: tears, blends, occlusion, lashes (its README).
 VERTICES, FIRST_SHELL = 26_719, 24_591
+MAXIMUM_OBJ = 2**26  # bytes; the neutral mesh has 4 MB
 
 
 def read_ict_facekit(folder: Path) -> ModelFile:
@@ -35,6 +36,8 @@ def read_ict_facekit(folder: Path) -> ModelFile:
 
 
 def _displacements(paths: list[Path], mean: Float[Array, "V 3"]) -> Float[Array, "K V 3"]:
+    if 4 * len(paths) * mean.size > MAXIMUM_BYTES:
+        raise damaged(paths[0].parent, KIND, f"it has {len(paths)} shapes")
     result = np.zeros((len(paths), *mean.shape), dtype=np.float32)
     for k, path in enumerate(paths):
         vertices, _ = _read_obj(path)
@@ -46,13 +49,9 @@ def _displacements(paths: list[Path], mean: Float[Array, "V 3"]) -> Float[Array,
 
 def _read_obj(path: Path) -> tuple[Float[Array, "V 3"], Int[Array, "F 3"]]:
     """Vertices in the file's order and its polygons as fans of triangles. (trimesh would reorder the vertices.)"""
-    try:
+    with reading(path, "looks like an OBJ file, but a line in it is broken; download it again.", MAXIMUM_OBJ):
         lines = path.read_text(encoding="utf-8").splitlines()
         vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], dtype=float).reshape(-1, 3)
         polygons = [[int(p.split("/")[0]) - 1 for p in line.split()[1:]] for line in lines if line.startswith("f ")]
-    except OSError as error:
-        raise GanfitError(f"{path} cannot be read ({error.strerror}); complete the folder of {KIND}.") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise damaged(path, "an OBJ file", "a line in it is broken") from error
-    faces = [(p[0], p[k], p[k + 1]) for p in polygons for k in range(1, len(p) - 1)]
-    return vertices, np.array(faces, dtype=np.int64).reshape(-1, 3)
+        faces = [(p[0], p[k], p[k + 1]) for p in polygons for k in range(1, len(p) - 1)]
+        return vertices, np.array(faces, dtype=np.int64).reshape(-1, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
 
+MAXIMUM_BYTES = 2**30  # of a file, and of all the arrays in it; the largest known models have a third of it
+SIZES = (1e-6, 1e9)  # units that a mean may extend over: a face in kilometres has 1e-4, one in nanometres 3e8
+FLAT = 0.02  # a face is a third as deep as it is high
 BLENDSHAPE_SD = 0.3  # a blendshape's weight runs from 0 to 1; this much of it is taken as a standard deviation
 
 
@@ -31,6 +34,7 @@ class ModelFile:
     identity    (S, V, 3)
     expression  (E, V, 3), E = 0 when the file has none
     faces       (F, 3)
+    source      the file, for messages
     """
 
     kind: str
@@ -39,18 +43,31 @@ class ModelFile:
     expression: Float[Array, "E V 3"]
     faces: Int[Array, "F 3"]
     colour: LinearColour | None = None
+    source: Path | None = None
 
     def checked(self, path: Path) -> ModelFile:
-        """Itself; GanfitError when the arrays do not make a face model."""
+        """Itself, as read from `path`; GanfitError when the arrays do not make a face model."""
         arrays = [self.mean, self.identity, self.expression]
         arrays += [self.colour.mean, self.colour.basis] if self.colour else []
-        if not all(np.isfinite(array).all() for array in arrays):
+        if not all(np.isfinite(extreme) for array in arrays if array.size for extreme in (array.min(), array.max())):
             raise damaged(path, self.kind, "it holds numbers that are not finite")
         if len(self.identity) == 0 or len(self.faces) == 0:
             raise damaged(path, self.kind, "it has no identity modes or no triangles")
-        if self.faces.min() < 0 or self.faces.max() >= len(self.mean):
+        if self.faces.shape[1] != 3 or self.faces.min() < 0 or self.faces.max() >= len(self.mean):
             raise damaged(path, self.kind, "its triangles name vertices that it does not have")
-        return self
+        extent = np.ptp(self.mean, axis=0)
+        size = float(extent.max())
+        if not SIZES[0] < size < SIZES[1]:
+            raise damaged(path, self.kind, f"its mean face extends over {size:.2g} units")
+        if extent.min() < FLAT * size:
+            raise damaged(path, self.kind, "its mean face is flat")
+        if any(
+            max(-float(modes.min()), float(modes.max())) > size
+            for modes in (self.identity, self.expression)
+            if len(modes)
+        ):
+            raise damaged(path, self.kind, "its modes move vertices farther than the face is large")
+        return replace(self, source=path)
 
 
 def damaged(path: Path, kind: str, reason: str) -> GanfitError:
@@ -66,8 +83,9 @@ def vectors(values: Array, count: int | None = None) -> Float[Array, "V 3"]:
 def modes(columns: Array, deviations: Array, count: int) -> Float[Array, "K V 3"]:
     """A basis whose K columns are modes, scaled by K standard deviations. ValueError when the shapes disagree."""
     columns = np.asarray(columns, dtype=np.float32)
-    scaled = columns.T * np.asarray(deviations, dtype=np.float32).reshape(columns.shape[1], 1)
-    return np.ascontiguousarray(scaled).reshape(columns.shape[1], count, 3)
+    scaled = np.empty(columns.shape[::-1], dtype=np.float32)  # in rows: given no place, numpy would keep the columns
+    np.multiply(columns.T, np.asarray(deviations, dtype=np.float32).reshape(len(scaled), 1), out=scaled)
+    return scaled.reshape(len(scaled), count, 3)
 
 
 def no_modes(count: int) -> Float[Array, "0 V 3"]:
@@ -77,5 +95,7 @@ def no_modes(count: int) -> Float[Array, "0 V 3"]:
 
 def display_range(mean: Array, basis: Array) -> LinearColour:
     """Colours of 0 to 255 or 0 to 1 as the latter: the two conventions differ by far more than any face does."""
-    scale = np.float32(1 / 255 if mean.max() > 2 else 1)
+    if mean.max() <= 2:
+        return LinearColour(mean, basis)
+    scale = np.float32(1 / 255)
     return LinearColour(mean * scale, basis * scale)

@@ -18,7 +18,8 @@ from ganfit_nb.model_files.flame import read_flame
 from ganfit_nb.model_files.ict_facekit import NEUTRAL, read_ict_facekit
 from ganfit_nb.model_files.lsfm import read_lsfm
 from ganfit_nb.model_files.mat_file import load_mat
-from ganfit_nb.model_files.model_file import ModelFile, damaged
+from ganfit_nb.model_files.model_file import MAXIMUM_BYTES, ModelFile, damaged
+from ganfit_nb.reading import reading
 
 KNOWN = (
     "BFM 2009 (01_MorphableModel.mat), BFM 2017 (.h5), LSFM (.mat), FLAME (.pkl, .npz), ICT-FaceKit (its folder of "
@@ -35,11 +36,8 @@ def read_model_file(path: Path) -> ModelFile:
             if (folder / NEUTRAL).is_file():
                 return read_ict_facekit(folder).checked(path)
         raise GanfitError(f"{path} holds no {NEUTRAL}; give the folder FaceXModel of ICT-FaceKit, or a model's file.")
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise GanfitError(f"{path} cannot be read ({error.strerror}); give a morphable model's file.") from error
+    with reading(path, "cannot be read; give a morphable model's file.", MAXIMUM_BYTES), path.open("rb") as file:
+        start = file.read(16)
     read: Callable[[Path], ModelFile]
     if start.startswith(b"\x89HDF"):
         kind, read = BFM_2017, read_bfm2017
@@ -55,11 +53,8 @@ def read_model_file(path: Path) -> ModelFile:
         kind, read = EOS, read_eos
     else:
         raise GanfitError(f"{path} is no morphable model of a known format; known are {KNOWN}.")
-    try:
-        return read(path).checked(path)
-    except GanfitError:
-        raise
-    except KeyError as error:
-        raise damaged(path, kind, f"it has no {error.args[0]!s}") from error
-    except Exception as error:  # h5py, zipfile and numpy fail in many ways on damaged files
-        raise damaged(path, kind, "it is truncated or its arrays do not fit together") from error
+    with reading(path, f"looks like {kind}, but its arrays do not fit together; download it again."):
+        try:
+            return read(path).checked(path)
+        except KeyError as error:
+            raise damaged(path, kind, f"it has no {error.args[0]}") from error

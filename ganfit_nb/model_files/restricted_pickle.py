@@ -1,14 +1,19 @@
 """Reads a pickle of arrays without running anything in it.
 
-A pickle is a program: it names functions and has them called. Here a name means one of a few stand-ins that hold data,
-or the file is refused: numpy's arrays are rebuilt from their bytes, chumpy's and scipy's objects become `Stored`, the
-attributes that the pickle gives them. Neither chumpy nor scipy is imported.
+A pickle is a program for a stack machine: it names functions and has them called. This machine calls nothing. A name is
+one of a few, or the file is refused; what would be a call becomes a `Stored`, which says what was to be made of what.
+`as_array` knows what numpy, chumpy and scipy mean by theirs, and builds the array from its bytes itself. No object of
+numpy's is ever given a state from the file: a dtype with a state of somebody's choice makes numpy follow pointers.
 """
 
 from __future__ import annotations
 
-import codecs
-import pickle
+import io
+import math
+import pickletools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,102 +21,248 @@ import numpy as np
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.model_files.model_file import MAXIMUM_BYTES
+from ganfit_nb.reading import reading
 
-MAXIMUM_BYTES = 2**30  # the largest known model of this kind has 53 MB
+MAXIMUM_STEPS = 1_000_000  # of the machine; FLAME's files need some hundred
+PLAIN = re.compile(r"b1|[iu][1248]|f[248]")  # numbers of fixed size
+NUMPY = re.compile(r"numpy\.(_core|core)\.(multiarray\._reconstruct|multiarray\.scalar|numeric\._frombuffer)")
+BYTES = ("_codecs.encode", "builtins.bytearray", "__builtin__.bytearray")
+NAMES = {
+    *("numpy.ndarray", "numpy.dtype", "_codecs.encode", "copyreg._reconstructor", "copy_reg._reconstructor"),
+    *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("object", "set", "bytearray")),
+}
 
 
+@dataclass(frozen=True)
+class Name:
+    """What a pickle calls by module and name."""
+
+    text: str
+
+
+@dataclass(eq=False)
 class Stored:
-    """An object of chumpy or scipy: only what was stored of it."""
+    """An object that a pickle describes: what would make it, of what, and the state it would be given."""
 
-    def __setstate__(self, state: Any) -> None:
-        """Takes the attributes."""
-        self.attributes = state if isinstance(state, dict) else {}
+    maker: str
+    arguments: tuple[Any, ...]
+    state: Any = None
 
-    def array(self) -> Array:
-        """The array a chumpy object stands for: its leaf's value `x`, or a selection `a` by flat `idxs`."""
-        attributes = self.attributes
-        if "x" in attributes:
-            return as_array(attributes["x"])
-        selected = as_array(attributes["a"]).ravel()[as_array(attributes["idxs"])]
-        shape = attributes.get("preferred_shape")
-        return selected if shape is None else selected.reshape(shape)
+    @property
+    def attributes(self) -> dict[Any, Any]:
+        """The state of an ordinary object."""
+        return self.state if isinstance(self.state, dict) else {}
 
 
 def as_array(value: Any) -> Array:
-    """A numpy array from an array or a chumpy object; TypeError for anything else."""
+    """A numpy array from what a pickle says of one, or of a chumpy object; TypeError or ValueError for anything
+    else."""
+    if isinstance(value, np.ndarray):
+        return value
+    if not isinstance(value, Stored):
+        raise TypeError("not an array")
+    if value.maker.endswith("multiarray._reconstruct"):
+        _, shape, dtype, by_columns, data = value.state
+        return _array(data, dtype, shape, "F" if by_columns else "C")
+    if value.maker.endswith("numeric._frombuffer"):
+        data, dtype, shape, order, *axes = value.arguments
+        values = _array(data, dtype, shape, "F" if order == "F" else "C")
+        return values.transpose(axes[0]) if order == "K" and axes else values
+    return _chumpy_array(value.attributes)
+
+
+def _chumpy_array(attributes: dict[Any, Any]) -> Array:
+    """The array a chumpy object stands for: its leaf's value `x`, or a selection `a` by flat `idxs`."""
+    if "x" in attributes:
+        return as_array(attributes["x"])
+    selected = as_array(attributes["a"]).ravel()[as_array(attributes["idxs"])]
+    shape = attributes.get("preferred_shape")
+    return selected if shape is None else selected.reshape(shape)
+
+
+def _array(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
+    values = np.frombuffer(_bytes(data), _dtype(dtype))
+    if not all(type(side) is int and side >= 0 for side in shape) or math.prod(shape) != len(values):
+        raise ValueError("an array's bytes do not fill its shape")
+    return values.reshape(shape, order=order)
+
+
+def _dtype(value: Any) -> np.dtype:
+    """The dtype of plain numbers that is described; TypeError for any other."""
+    if not isinstance(value, Stored) or value.maker != "numpy.dtype":
+        raise TypeError("not a dtype")
+    code, order = value.arguments[0], "="
+    if value.state is not None:
+        _, order, *structure = value.state
+        if structure[:3] != [None, None, None]:
+            raise TypeError("a dtype with parts")
+    if not PLAIN.fullmatch(code) or order not in ("<", ">", "=", "|"):
+        raise TypeError("not a dtype of numbers")
+    return np.dtype(order + code)
+
+
+def _bytes(value: Any) -> bytes | bytearray:
+    """Bytes, also those of Python 2 (text here), and Python 3's in a pickle for Python 2 (text to be encoded)."""
     if isinstance(value, Stored):
-        return value.array()
-    if not isinstance(value, np.ndarray) or value.dtype == object:
-        raise TypeError("not an array of numbers")
+        if value.maker not in BYTES or value.arguments[1:] not in ((), ("latin1",)):
+            raise TypeError("not bytes")
+        value = value.arguments[0]
+    if isinstance(value, str):
+        return value.encode("latin1")
+    if not isinstance(value, bytes | bytearray):
+        raise TypeError("not bytes")
     return value
 
 
 def load_pickle(path: Path) -> Any:
-    """The pickle's content, written by Python 2 or 3.
+    """The pickle's content, written by Python 2 or 3: numbers, texts, lists, tuples, dictionaries and `Stored`.
 
     GanfitError when it names anything but arrays, chumpy and scipy objects, or is no complete pickle.
     """
-    try:
-        if path.stat().st_size > MAXIMUM_BYTES:
-            raise GanfitError(f"{path} is too large for a pickled face model; give the model's own file.")
-        with path.open("rb") as file:
-            return _Unpickler(file, encoding="latin1").load()
-    except GanfitError:
-        raise
-    except _RefusedError as error:
-        raise GanfitError(
-            f"{path} was refused: this pickle wants to call {error}, which no face model needs."
-        ) from None
-    except Exception as error:  # a damaged pickle may fail in any way
-        raise GanfitError(f"{path} is no complete pickle of arrays; download it again.") from error
+    with reading(path, "is no complete pickle of arrays; download it again.", MAXIMUM_BYTES):
+        machine = _Machine()
+        try:
+            for number, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(path.read_bytes()))):
+                if number == MAXIMUM_STEPS:
+                    raise _RefusedError("has far more parts than a face model")
+                if opcode.name == "STOP":
+                    return machine.stack[-1]
+                machine.step(opcode.name, argument)
+        except _RefusedError as error:
+            raise GanfitError(f"{path} was refused: this pickle {error}; download the model from its owner.") from None
+        raise ValueError("the pickle has no end")
 
 
 class _RefusedError(Exception):
     pass
 
 
-def _new_array(_type: Any, _shape: Any, _code: Any) -> Array:
-    """numpy's _reconstruct: an empty array whose state follows. Asked for a large one it would allocate it."""
-    return np.ndarray.__new__(np.ndarray, (0,), "b")
+def _refuse_call(name: str) -> _RefusedError:
+    return _RefusedError(f"wants to call {name[:80]!r}, which no face model needs")
 
 
-def _new_object(kind: Any, _base: Any, _state: Any) -> Stored:
-    """copyreg's _reconstructor, for stand-ins alone."""
-    if kind is not Stored:
-        raise _RefusedError("copyreg._reconstructor")
-    return Stored()
+@dataclass
+class _Machine:
+    """The stack, what lies below each open mark, and what is remembered."""
+
+    stack: list[Any] = field(default_factory=list)
+    below: list[list[Any]] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+
+    def step(self, name: str, argument: Any) -> None:
+        """One opcode."""
+        if name in VALUES:
+            self.stack.append(VALUES[name](argument))
+        elif name in STEPS:
+            STEPS[name](self, argument)
+        else:
+            raise _RefusedError(f"uses {name}, which no face model needs")
+
+    def push(self, value: Any) -> None:
+        """Puts a value on the stack."""
+        self.stack.append(value)
+
+    def top(self, count: int) -> list[Any]:
+        """Takes the last values from the stack."""
+        if count > len(self.stack):
+            raise ValueError("the stack is empty")
+        taken = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
+        return taken
+
+    def marked(self) -> list[Any]:
+        """Takes everything since the last mark from the stack."""
+        taken, self.stack = self.stack, self.below.pop()
+        return taken
+
+    def mark(self) -> None:
+        """What follows belongs together."""
+        self.below.append(self.stack)
+        self.stack = []
+
+    def name(self, module: Any, name: Any) -> None:
+        """Puts a name on the stack, if it is one of those that face models have."""
+        text = f"{module}.{name}"
+        if text not in NAMES and not NUMPY.fullmatch(text) and not text.startswith(("chumpy.", "scipy.sparse.")):
+            raise _refuse_call(text)
+        self.stack.append(Name(text))
+
+    def make(self, maker: Any, arguments: Any) -> None:
+        """Puts on the stack what would be made."""
+        if not isinstance(maker, Name) or not isinstance(arguments, tuple):
+            raise _refuse_call("something without a name")
+        made = arguments[0].text if maker.text.endswith("._reconstructor") else maker.text
+        self.stack.append(Stored(made, arguments))
+
+    def build(self) -> None:
+        """Notes the state of an object."""
+        made, state = self.top(2)
+        made.state = state
+        self.stack.append(made)
+
+    def extend(self, values: list[Any]) -> None:
+        """Adds to a list."""
+        if not isinstance(self.stack[-1], list):
+            raise TypeError("not a list")
+        self.stack[-1].extend(values)
+
+    def update(self, pairs: list[Any]) -> None:
+        """Adds to a dictionary. Entries whose keys are no words or numbers are left out."""
+        if not isinstance(self.stack[-1], dict):
+            raise TypeError("not a dictionary")
+        entries = zip(pairs[::2], pairs[1::2], strict=True)
+        self.stack[-1].update((key, value) for key, value in entries if isinstance(key, str | int))
+
+    def dictionary(self, pairs: list[Any]) -> None:
+        """Puts a new dictionary on the stack."""
+        self.stack.append({})
+        self.update(pairs)
 
 
-def _scalar(dtype: np.dtype, data: bytes | str = b"") -> Any:
-    """numpy's scalar: one number from its bytes."""
-    raw = data.encode("latin1") if isinstance(data, str) else data
-    return np.frombuffer(raw, dtype=dtype, count=1)[0]
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """Python 3's bytes in a pickle for Python 2."""
-    if encoding != "latin1":
-        raise _RefusedError(f"codecs.encode with {encoding}")
-    return codecs.latin_1_encode(text)[0]
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _ALLOWED:
-            return _ALLOWED[module, name]
-        if module.split(".")[0] == "chumpy" or module.startswith("scipy.sparse"):
-            return Stored
-        raise _RefusedError(f"{module}.{name}")
-
-
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): None,  # named as the kind of what _reconstruct makes; not to be called
-    ("numpy", "dtype"): np.dtype,
-    ("copyreg", "_reconstructor"): _new_object,
-    ("copy_reg", "_reconstructor"): _new_object,
-    **{(module, "object"): None for module in ("builtins", "__builtin__")},
-    **{(module, "set"): set for module in ("builtins", "__builtin__")},  # chumpy's _dirty_vars
-    ("_codecs", "encode"): _encode,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _new_array for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
+Step = Callable[[_Machine, Any], Any]
+# Opcodes that put their argument, or something empty, on the stack.
+VALUES: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"), lambda argument: argument),
+    **dict.fromkeys(("FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING"), lambda argument: argument),
+    **dict.fromkeys(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), lambda argument: argument),
+    **dict.fromkeys(("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"), lambda argument: argument),
+    "NONE": lambda _: None,
+    "NEWTRUE": lambda _: True,
+    "NEWFALSE": lambda _: False,
+    "EMPTY_TUPLE": lambda _: (),
+    "EMPTY_LIST": lambda _: [],
+    "EMPTY_DICT": lambda _: {},
+    "EMPTY_SET": lambda _: Stored("builtins.set", ()),
+}
+# Opcodes that work on the stack.
+STEPS: dict[str, Step] = {
+    "PROTO": lambda machine, _: None,
+    "FRAME": lambda machine, _: None,
+    "MARK": lambda machine, _: machine.mark(),
+    "POP": lambda machine, _: machine.top(1),
+    "POP_MARK": lambda machine, _: machine.marked(),
+    "DUP": lambda machine, _: machine.push(machine.stack[-1]),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.marked())),
+    "TUPLE1": lambda machine, _: machine.push(tuple(machine.top(1))),
+    "TUPLE2": lambda machine, _: machine.push(tuple(machine.top(2))),
+    "TUPLE3": lambda machine, _: machine.push(tuple(machine.top(3))),
+    "LIST": lambda machine, _: machine.push(machine.marked()),
+    "APPEND": lambda machine, _: machine.extend(machine.top(1)),
+    "APPENDS": lambda machine, _: machine.extend(machine.marked()),
+    "DICT": lambda machine, _: machine.dictionary(machine.marked()),
+    "SETITEM": lambda machine, _: machine.update(machine.top(2)),
+    "SETITEMS": lambda machine, _: machine.update(machine.marked()),
+    "FROZENSET": lambda machine, _: machine.push(Stored("builtins.frozenset", (machine.marked(),))),
+    "ADDITEMS": lambda machine, _: machine.marked(),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, key: machine.push(machine.memo[key])),
+    **dict.fromkeys(
+        ("PUT", "BINPUT", "LONG_BINPUT"), lambda machine, key: machine.memo.update({key: machine.stack[-1]})
+    ),
+    "MEMOIZE": lambda machine, _: machine.memo.update({len(machine.memo): machine.stack[-1]}),
+    "GLOBAL": lambda machine, words: machine.name(*words.split(" ", 1)),
+    "STACK_GLOBAL": lambda machine, _: machine.name(*machine.top(2)),
+    "REDUCE": lambda machine, _: machine.make(*machine.top(2)),
+    "NEWOBJ": lambda machine, _: machine.make(*machine.top(2)),
+    "BUILD": lambda machine, _: machine.build(),
 }

@@ -1,6 +1,7 @@
 """Face recognisers from ONNX graphs as differentiable torch modules: ArcFace's IResNets, MobileFaceNets and their like.
 
-Only `onnx` is needed, and only to read the file. Half-precision weights are computed with in single precision.
+Only `onnx` is needed, and only to read the file. Half-precision weights are computed with in single precision. The file
+is foreign: what it asks for is first done with shapes alone, so that nothing large is computed or allocated for it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.reading import reading
 
 SIZE = 112  # px, the input of every insightface recogniser
+MAXIMUM_BYTES = 2**29  # of a file; the largest pack's recogniser has half of it
+NODES = 10_000  # an IResNet-200 has a tenth of it
+ACTIVATIONS, INDICES = 2**24, 1000  # numbers in one result: of the network, and of a shape or an index
 Attributes = dict[str, Any]
 Node = tuple[str, list[str], str, Attributes]
 
@@ -28,23 +33,22 @@ class OnnxRecogniser(nn.Module):
 
     def __init__(self, path: Path):
         super().__init__()
-        graph = _load_graph(path)
-        self.weights: dict[str, str] = {}
-        for number, (name, value) in enumerate(graph.constants.items()):
-            self.register_buffer(f"w{number}", value)
-            self.weights[name] = f"w{number}"
-        self.nodes, self.input, self.output = graph.nodes, graph.input, graph.output
-        # Graphs that came from MXNet subtract the mean and divide by the deviation themselves, in 0..255.
-        raw = any(operation == "Sub" and self.input in inputs for operation, inputs, *_ in self.nodes)
-        self.range = (0.0, 255.0) if raw else (-1.0, 1.0)
-        self.finished = _finished(self.nodes, self.output)
-        try:
+        with reading(path, f"is no face recogniser for crops of {SIZE} pixels; give a pack's own.", MAXIMUM_BYTES):
+            graph = _load_graph(path)
+            self.weights: dict[str, str] = {}
+            for number, (name, value) in enumerate(graph.constants.items()):
+                self.register_buffer(f"w{number}", value)
+                self.weights[name] = f"w{number}"
+            self.nodes, self.input, self.output = graph.nodes, graph.input, graph.output
+            # Graphs that came from MXNet subtract the mean and divide by the deviation themselves, in 0..255.
+            raw = any(operation == "Sub" and self.input in inputs for operation, inputs, *_ in self.nodes)
+            self.range = (0.0, 255.0) if raw else (-1.0, 1.0)
+            self.finished = _finished(self.nodes, self.output)
             with torch.no_grad():
+                self(torch.zeros(1, 3, SIZE, SIZE, device="meta"))
                 embedding, stages = self(torch.zeros(1, 3, SIZE, SIZE))
-        except (RuntimeError, KeyError, IndexError, TypeError, ValueError) as error:
-            raise GanfitError(f"{path} is no face recogniser for crops of {SIZE} pixels; give a pack's own.") from error
-        if embedding.dim() != 2 or len(stages) < 2:
-            raise GanfitError(f"{path} gives no embedding with activations; give a pack's recognition network.")
+            if embedding.dim() != 2 or len(stages) < 2:
+                raise GanfitError(f"{path} gives no embedding with activations; give a pack's recognition network.")
 
     def forward(self, crops: Float[Tensor, "N 3 112 112"]) -> tuple[Float[Tensor, "N D"], tuple[Tensor, ...]]:
         """The embedding of RGB crops in [0, 1], and the activations from the finest to the coarsest."""
@@ -52,8 +56,10 @@ class OnnxRecogniser(nn.Module):
         tensors = {self.input: low + (high - low) * crops}
         sums: dict[int, Tensor] = {}
         for (operation, inputs, output, attributes), finished in zip(self.nodes, self.finished, strict=True):
-            values = [self._value(name, tensors) for name in inputs]
+            values = [self._value(name, tensors, crops.is_meta) for name in inputs]
             result = OPERATIONS[operation](attributes, *values)
+            if result.numel() > len(crops) * (ACTIVATIONS if result.is_floating_point() else INDICES):
+                raise ValueError("more numbers than any recogniser has")
             tensors[output] = result
             if operation == "Add" and result.dim() == 4:
                 sums[result.shape[-1]] = result
@@ -61,10 +67,13 @@ class OnnxRecogniser(nn.Module):
                 del tensors[name]
         return tensors[self.output], tuple(sums.values())
 
-    def _value(self, name: str, tensors: dict[str, Tensor]) -> Tensor | None:
+    def _value(self, name: str, tensors: dict[str, Tensor], shapes_alone: bool) -> Tensor | None:
         if name in tensors:
             return tensors[name]
-        return self.get_buffer(self.weights[name]) if name else None
+        if not name:
+            return None
+        weight = self.get_buffer(self.weights[name])
+        return weight.to("meta") if shapes_alone and weight.is_floating_point() else weight
 
 
 @dataclass(frozen=True)
@@ -83,37 +92,64 @@ def load_onnx(path: Path) -> Any:
         import onnx
     except ImportError as error:
         raise GanfitError('ArcFace needs the package onnx; run: pip install "ganfit_nb[arcface]"') from error
-    try:
-        return onnx.load(path, load_external_data=False)
-    except OSError as error:
-        raise GanfitError(f"{path} cannot be read ({error.strerror}); give a recognition network's .onnx.") from error
-    except Exception as error:  # protobuf's own
-        raise GanfitError(f"{path} is no complete ONNX file; download the pack again.") from error
+    with reading(path, "is no complete ONNX file; download the pack again.", MAXIMUM_BYTES):
+        return onnx.load(path, format="protobuf", load_external_data=False)
 
 
 def _load_graph(path: Path) -> _Graph:
     """The graph's nodes and weights; GanfitError when it is none that this module can run."""
     graph = load_onnx(path).graph
-    from onnx import TensorProto, helper, numpy_helper
-
-    def attribute(stored: Any) -> Any:
-        value = helper.get_attribute_value(stored)
-        return _tensor(numpy_helper.to_array(value)) if isinstance(value, TensorProto) else value
-
-    try:
-        constants = {tensor.name: _tensor(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
-        nodes = [
-            (node.op_type, list(node.input), node.output[0], {a.name: attribute(a) for a in node.attribute})
-            for node in graph.node
-        ]
+    with reading(path, "holds no network with weights; give a pack's recognition network."):
+        if len(graph.node) > NODES:
+            raise ValueError("too many nodes")
+        constants = {tensor.name: _constant(tensor, path) for tensor in graph.initializer}
+        nodes: list[Node] = []
+        for node in graph.node:
+            attributes = {stored.name: _attribute(stored, path) for stored in node.attribute}
+            if node.op_type == "Constant":
+                constants[node.output[0]] = attributes["value"]
+            else:
+                nodes.append((node.op_type, list(node.input), node.output[0], attributes))
         picture = next(value.name for value in graph.input if value.name not in constants)
-        output = graph.output[0].name
-    except (ValueError, TypeError, IndexError, StopIteration) as error:
-        raise GanfitError(f"{path} holds no network with weights; give a pack's recognition network.") from error
-    unknown = sorted({operation for operation, *_ in nodes} - OPERATIONS.keys())
-    if unknown:
-        raise GanfitError(f"{path} uses {', '.join(unknown)}, which no known recogniser does; give a pack's own.")
-    return _Graph(nodes, constants, picture, output)
+        outputs = [output for _, _, output, _ in nodes]
+        if not all(outputs) or len({picture, *constants, *outputs}) != 1 + len(constants) + len(outputs):
+            raise ValueError("two values of one name")
+        if unknown := sorted({operation for operation, *_ in nodes} - OPERATIONS.keys()):
+            raise GanfitError(f"{path} uses {unknown[0][:40]!r}, which no known recogniser does; give a pack's own.")
+        return _Graph(nodes, constants, picture, graph.output[0].name)
+
+
+def _attribute(stored: Any, path: Path) -> Any:
+    """An attribute's value. ValueError for kinds that no operation here has, such as graphs in the graph."""
+    from onnx import AttributeProto, helper
+
+    kinds = (
+        AttributeProto.FLOAT,
+        AttributeProto.FLOATS,
+        AttributeProto.INT,
+        AttributeProto.INTS,
+        AttributeProto.STRING,
+    )
+    if stored.type == AttributeProto.TENSOR:
+        return _constant(stored.t, path)
+    if stored.type not in kinds:
+        raise ValueError("an unusual attribute")
+    return helper.get_attribute_value(stored)
+
+
+def _constant(stored: Any, path: Path) -> Tensor:
+    """The numbers of a stored tensor. GanfitError when they lie in another file: the graph must not choose it."""
+    from onnx import TensorProto, numpy_helper
+
+    if stored.data_location == TensorProto.EXTERNAL or stored.external_data:
+        raise GanfitError(f"{path} keeps its weights in other files; give a network that holds them itself.")
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+    if stored.data_type not in (*floats, TensorProto.INT32, TensorProto.INT64):
+        raise ValueError("an unusual kind of numbers")
+    tensor = _tensor(numpy_helper.to_array(stored))
+    if not tensor.is_floating_point() and tensor.numel() > INDICES:
+        raise ValueError("more indices than any recogniser has")
+    return tensor
 
 
 def _tensor(values: np.ndarray) -> Tensor:
@@ -173,9 +209,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "Dropout": lambda a, x, *_: x,
     "Identity": lambda a, x: x,
     "Cast": lambda a, x: x,  # between half and single precision; all is single here
-    "Constant": lambda a: a["value"],
     # what torch's exporter makes of x.view(x.size(0), -1)
-    "Shape": lambda a, x: torch.tensor(x.shape, device=x.device),
+    "Shape": lambda a, x: torch.tensor(x.shape, device="cpu" if x.is_meta else x.device),
     "Gather": lambda a, x, index: x.index_select(a.get("axis", 0), index.reshape(-1)).reshape(index.shape),
     "Unsqueeze": _unsqueeze,
     "Concat": lambda a, *xs: torch.cat(xs, a["axis"]),

@@ -17,7 +17,7 @@ from numpy import ndarray as Array
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.camera import orbit_camera, project
 from ganfit_nb.landmarks import IBUG_68, MediaPipeDetector
 from ganfit_nb.lighting import frontal_light
@@ -152,7 +152,8 @@ def _mirrored_mean(points: Float[Array, "478 3"]) -> Float[Array, "478 3"]:
 
 def _mirror() -> Int[Array, " 478"]:
     """Which of the dense points each becomes in a mirror."""
-    canonical = load_file(asset_path("canonical_face_mesh.safetensors"))["vertices"].numpy()
+    with shipped("canonical_face_mesh.safetensors") as path:
+        canonical = load_file(path)["vertices"].numpy()
     # the irises: centre, then right, top, left, bottom in the image; a mirror swaps the eyes and right with left
     return np.concatenate([mirror_index(canonical), [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]])
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from scipy.spatial import cKDTree
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.landmarks import IBUG_68
 from ganfit_nb.morphable import MorphableModel, SurfacePoints
 from ganfit_nb.training.anny_heads import AnnyHeads, HeadMesh, Part
@@ -90,7 +90,8 @@ def _report(identity: Modes, expression: Modes, held_out: Float[Array, "n V 3"],
 
 
 def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, actions: Array) -> MorphableModel:
-    canonical = load_file(asset_path("canonical_face_mesh.safetensors"))
+    with shipped("canonical_face_mesh.safetensors") as path:
+        canonical = load_file(path)
     points = canonical["vertices"].astype(np.float64)
     allowed = mesh.faces[(mesh.eccentricity < 1.7)[mesh.faces].all(1)]
     bent = register(points, canonical["faces"], find_anchors(mean, mesh.faces, mesh.parts), mean, allowed)

@@ -12,7 +12,7 @@ from numpy import ndarray
 from PIL import Image
 from safetensors.numpy import load_file
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.training.canvas import Face
 from ganfit_nb.training.painting import blur, smoothstep
@@ -34,7 +34,8 @@ def skin_files(folder: Path) -> list[Path]:
 
 def skin_coordinates() -> Float[ndarray, "V 2"]:
     """Where each vertex of the morphable model lies on a MakeHuman skin: u right, v down."""
-    return load_file(asset_path("skin_uv.safetensors"))["skin_uv"].astype(np.float32) / 65535.0
+    with shipped("skin_uv.safetensors") as path:
+        return load_file(path)["skin_uv"].astype(np.float32) / 65535.0
 
 
 def resample(

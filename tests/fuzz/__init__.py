@@ -1,0 +1,1 @@
+"""Fuzzing of every reader: small valid files, seeded mutations, and a child process that is watched."""
