@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.camera import eye, frontal_camera, project
+from ganfit_nb.errors import GanfitError
 from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.lighting import frontal_light
 from ganfit_nb.morphable import MorphableModel
@@ -98,5 +99,7 @@ class FaceModel:
 
 
 def shipped_texture(name: Literal["gan", "pca"]) -> TextureModel:
-    """The texture GAN of Eq. 5, or the linear model of Eq. 1 to compare it with."""
+    """The texture GAN of Eq. 5, or the linear model of Eq. 1 to compare it with. GanfitError for another name."""
+    if name not in ("gan", "pca"):
+        raise GanfitError(f"There is no texture model {name!r}; give gan or pca.")
     return GanTexture.default() if name == "gan" else PcaTexture.default()

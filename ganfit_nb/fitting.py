@@ -10,7 +10,7 @@ branches off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -29,9 +29,12 @@ from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Evaluation, Objective
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
+from ganfit_nb.values import whole
 
 ALIGN_STEPS = 20
 DEVICES = ("cpu", "cuda")
+MAXIMUM_STEPS = 1_000_000
+SIZES = 32, 2048  # px; a rendering of 2048 needs about 2 GB
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,10 @@ class FitConfig:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.size < 32 or self.image_every < 0:
-            raise GanfitError("A fit needs steps >= 0, image_every >= 0 and a size of at least 32 pixels.")
+        whole("steps", self.steps, 0, MAXIMUM_STEPS)
+        whole("size", self.size, *SIZES)
+        whole("seed", self.seed, 0, 2**32 - 1)  # products of it are torch's seeds, which have 64 bits
+        whole("image_every", self.image_every, 0, MAXIMUM_STEPS)
         if self.device not in DEVICES:
             raise GanfitError(f"The device must be one of {', '.join(DEVICES)}, not {self.device}.")
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -122,7 +127,7 @@ def align(
     for index in range(first, ALIGN_STEPS + 1):
         if not start or index > first:
             terms = weights.only("landmark", "shape_prior")
-            evaluation, gradient = evaluate_with_gradient(objective, parameters, terms, index)
+            evaluation, gradient = evaluate_with_gradient(objective, parameters, terms, "align", index)
             seconds += perf_counter() - clock
             yield fit_step("align", index, parameters, evaluation, gradient, seconds, state, config)
             clock = perf_counter()
@@ -148,7 +153,7 @@ def joint(
         state, first, start = AdamState.zero(parameters), 0, None
     rates = learning_rates(parameters)
     for index in range(first, config.steps + 1):
-        evaluation, gradient = evaluate_with_gradient(objective, parameters, weights, index)
+        evaluation, gradient = evaluate_with_gradient(objective, parameters, weights, "joint", index)
         if not start or index > first:
             seconds += perf_counter() - clock
             yield fit_step("joint", index, parameters, evaluation, gradient, seconds, state, config)
@@ -171,18 +176,33 @@ def learning_rates(parameters: FaceParameters) -> FaceParameters:
 
 
 def evaluate_with_gradient(
-    objective: Objective, parameters: FaceParameters, weights: LossWeights, index: int
+    objective: Objective, parameters: FaceParameters, weights: LossWeights, stage: str, index: int
 ) -> tuple[Evaluation, FaceParameters]:
-    """The objective and its gradient with respect to every group; zero where a group plays no part."""
+    """The objective and its gradient with respect to every group; zero where a group plays no part.
+
+    GanfitError when a term or a gradient is no finite number: the step before is the last good state.
+    """
     leaves = parameters.map(lambda value: value.detach().clone().requires_grad_())
     evaluation = objective.evaluate(leaves, weights, index)
+    _require_finite("term", evaluation.terms, stage, index)
     if not evaluation.terms:
         return evaluation, parameters.map(torch.zeros_like)
     values = [value for _, value in leaves.items()]
     gradients = torch.autograd.grad(evaluation.total, values, allow_unused=True)
-    return evaluation, FaceParameters(
+    gradient = FaceParameters(
         *(torch.zeros_like(v) if g is None else g for v, g in zip(values, gradients, strict=True))
     )
+    _require_finite("gradient of the group", dict(gradient.items()), stage, index)
+    return evaluation, gradient
+
+
+def _require_finite(kind: str, values: Mapping[str, Tensor], stage: str, index: int) -> None:
+    for name, value in values.items():
+        if not bool(value.norm().isfinite()):  # Adam squares it
+            raise GanfitError(
+                f"The fit went bad at step {index} of the stage {stage}: the {kind} {name} is no finite number; go on "
+                "from the step before it with other weights."
+            )
 
 
 def fit_step(

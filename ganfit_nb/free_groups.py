@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from ganfit_nb.values import require_field
 
 
 @dataclass
@@ -17,6 +20,11 @@ class FreeGroups:
     texture: bool = True
     camera: bool = True
     light: bool = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Frees or freezes a group; GanfitError when there is no such group."""
+        require_field(self, name)
+        super().__setattr__(name, bool(value))
 
     def names(self) -> set[str]:
         """The groups that move."""

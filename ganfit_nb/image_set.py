@@ -122,7 +122,9 @@ def _align(
     for index in range(first, ALIGN_STEPS + 1):
         if not start or index > first:
             terms = weights.only("landmark", "shape_prior")
-            found = [evaluate_with_gradient(o, p, terms, index) for o, p in zip(objectives, parameters, strict=True)]
+            found = [
+                evaluate_with_gradient(o, p, terms, "align", index) for o, p in zip(objectives, parameters, strict=True)
+            ]
             seconds += perf_counter() - clock
             yield SetStep(
                 tuple(
@@ -159,7 +161,9 @@ def _joint(
         states = [AdamState.zero(p) for p in parameters]
     first, rates = start.index if resumed else 0, learning_rates(parameters[0])
     for index in range(first, config.steps + 1):
-        found = [evaluate_with_gradient(o, p, weights, index) for o, p in zip(objectives, parameters, strict=True)]
+        found = [
+            evaluate_with_gradient(o, p, weights, "joint", index) for o, p in zip(objectives, parameters, strict=True)
+        ]
         if not resumed or index > first:
             seconds += perf_counter() - clock
             yield SetStep(

@@ -23,10 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from ganfit_nb.values import number, require_field
 
 
 @dataclass
@@ -45,6 +48,11 @@ class LossWeights:
     shape_prior: float = 1.0
     light_prior: float = 0.01
     texture_prior: float = 0.1
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Takes a weight; GanfitError when there is no such term, or the weight is no finite number from 0 on."""
+        require_field(self, name)
+        super().__setattr__(name, number(f"The weight {name}", value))
 
     def active(self) -> dict[str, float]:
         """The terms to compute, in the order of Eq. 12."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.commands.console import one_line
+from ganfit_nb.commands.console import complain, one_line
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.interrupts import interrupts_noted
 from ganfit_nb.outputs import claim_results, writable_directory
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ganfit_nb.recipe import Recipe
     from ganfit_nb.result import Result
 
+S = TypeVar("S")
 EXAMPLE = "astronaut"
 OUT = Path("results")
 
@@ -129,15 +130,28 @@ def tell_licence(recipe: Recipe) -> None:
 
 def fit_with_progress(photo: Photo, recipe: Recipe, label: str, interrupted: Callable[[], bool]) -> Result:
     """Runs a fit to its end or until it is interrupted, behind a progress bar that shows the losses."""
-    steps: list[FitStep] = []
     with tqdm(total=recipe.config.steps, desc=label, unit="step", dynamic_ncols=True) as bar:
-        for step in recipe.steps(photo):
+        steps: list[FitStep] = []
+        for step in good_steps(recipe.steps(photo), interrupted):
             steps.append(step)
             bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in step.losses.items()), refresh=False)
             bar.update(step.index - bar.n if step.stage == "joint" else 0)
-            if interrupted():
-                break
     return recipe.result(photo, steps, interrupted=not is_last(steps[-1], recipe))
+
+
+def good_steps(steps: Iterator[S], interrupted: Callable[[], bool]) -> Iterator[S]:
+    """The steps until the fit ends, is interrupted or goes bad, which is told; what came before it is kept."""
+    begun = False
+    try:
+        for step in steps:
+            begun = True
+            yield step
+            if interrupted():
+                return
+    except GanfitError as error:
+        if not begun:
+            raise
+        complain(error)
 
 
 def is_last(step: FitStep | SetStep, recipe: Recipe) -> bool:

@@ -59,17 +59,15 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
 
 def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
     """Runs the fit to its end or until it is interrupted, behind a progress bar."""
-    from ganfit_nb.commands.fit import is_last
+    from ganfit_nb.commands.fit import good_steps, is_last
     from ganfit_nb.image_set import fit_set
     from ganfit_nb.set_result import SetResult
 
     steps: list[SetStep] = []
     run = fit_set(list(photos.values()), recipe.face_model(), recipe.config, recipe.weights(), network=recipe.network())
     with tqdm(total=recipe.config.steps, desc=f"{len(photos)} photos", unit="step", dynamic_ncols=True) as bar:
-        for step in run:
+        for step in good_steps(run, interrupted):
             steps.append(step)
             bar.set_postfix_str(f"total {step.total:.3g}", refresh=False)
             bar.update(step.index - bar.n if step.stage == "joint" else 0)
-            if interrupted():
-                break
     return SetResult(photos, recipe, steps, interrupted=not is_last(steps[-1], recipe))
