@@ -7,6 +7,7 @@ import sys
 import pytest
 from fake_recipes import fake_tasks, times_begun
 
+from ganfit_nb import GanfitError
 from ganfit_nb.batch import fit_all
 from ganfit_nb.workers import workers
 
@@ -37,3 +38,10 @@ def test_a_batch_survives_a_worker_that_is_killed_and_a_photo_that_kills(cluster
     begun = times_begun(tmp_path)
     assert all(begun[name] <= 2 for name in contents)
     assert sum(begun[name] for name in contents if name.startswith("p")) <= 22
+
+
+def test_a_scheduler_without_workers_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("ganfit_nb.workers.WORKER_SECONDS", 0.5)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty:
+        with pytest.raises(GanfitError, match="has no workers"), workers(scheduler=empty.scheduler_address):
+            pass
