@@ -10,6 +10,7 @@ from ganfit_widgets.group_toggles import GroupToggles
 from ganfit_widgets.icp_player import IcpPlayer
 from ganfit_widgets.inversion_player import InversionPlayer
 from ganfit_widgets.latent_explorer import LatentExplorer
+from ganfit_widgets.live import live
 from ganfit_widgets.loss_controls import LossControls
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.morph_explorer import MorphExplorer
@@ -39,4 +40,5 @@ __all__ = [
     "Spectrum",
     "StepPlayer",
     "VertexGradients",
+    "live",
 ]

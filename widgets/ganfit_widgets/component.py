@@ -19,7 +19,7 @@ from PIL import Image
 
 from ganfit_widgets.awaited_cells import answer_widgets
 
-PAGE, GAP = 1000, 6  # pixels: the width of a page of pictures, and between two of them
+PAGE, GAP = 1020, 6  # pixels: the width of a page of pictures, and between two of them
 QUIET = 0.5  # seconds without a change after which the saved picture follows
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 Result = TypeVar("Result")
@@ -38,6 +38,7 @@ class Component(widgets.VBox):
     def __init__(self, children: Sequence[widgets.Widget] = ()) -> None:
         self._picture_id: str | None = None  # none as long as the component is not displayed
         self._timer: asyncio.TimerHandle | None = None
+        self._unfinished: set[Future] = set()
         try:
             # A click may arrive in another thread (JupyterLab's subshells); what it asks for is done on this loop.
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
@@ -61,11 +62,17 @@ class Component(widgets.VBox):
 
     def when_done(self, work: Future[Result], action: Callable[[Future[Result]], object]) -> None:
         """Calls `action(work)` on the event loop when a worker has done its work; in a script, waits for it."""
+
+        def act(done: Future[Result]) -> None:
+            self._unfinished.discard(done)
+            action(done)
+
+        self._unfinished.add(work)
         if self._loop and not self._loop.is_closed():
             loop = self._loop
-            work.add_done_callback(lambda done: loop.call_soon_threadsafe(action, done))
+            work.add_done_callback(lambda done: loop.call_soon_threadsafe(act, done))
         else:
-            action(work)
+            act(work)
 
     def close(self) -> None:
         """Ends the widget; its picture stays."""

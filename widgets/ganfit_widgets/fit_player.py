@@ -134,6 +134,12 @@ class FitPlayer(StepPlayer):
         """What the shown step has reached; None before the first."""
         return self._side.measures
 
+    def measure(self, steps: list[FitStep]) -> Measures | None:
+        """What the last of `steps` has reached, such as those of a course; None without steps."""
+        if not steps:
+            return None
+        return self._judge.measure(FittedPhoto.of(self.photo, self._seen, steps[-1].parameters))
+
     def export(self, directory: Path | str) -> None:
         """Writes the shown step as `ganfit fit` does, and the fit up to it as fit.gif.
 

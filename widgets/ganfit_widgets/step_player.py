@@ -190,6 +190,12 @@ class StepPlayer(Component):
         if self._course.failure:
             raise self._course.failure
 
+    async def rest(self) -> None:
+        """Waits until everything that was asked for is on the screen, unless it plays."""
+        await asyncio.sleep(TICK)  # what a click asks for is begun in the next turn of the loop
+        while self._unfinished or (self._task and not self._task.done() and not self.playing):
+            await asyncio.sleep(TICK)
+
     def close(self) -> None:
         """Ends the steps and the widget; a step under way is computed and dropped."""
         self.playing, self._asked, self._course = False, 0, Course(iter(()), ended=True)
