@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
@@ -46,6 +47,7 @@ RECORD = ("interrupted", "parameters", "identity_distance")  # what every fit.js
 SIGNATURE = "ganfit_nb"  # the Software of our PNG files
 PREFIX = ".ganfit-"  # of folders and files that are being written
 LOCK = ".ganfit-lock"
+STALE = 600.0  # s; a result is written in a few, so what is older was left by a process that was killed
 NAME_BYTES = 255  # of one name on common file systems
 RECORD_BYTES = 2**26  # of a JSON file of ours; a fit of 10,000 steps has 3 MB
 Ours = Callable[[Path], bool]
@@ -226,6 +228,7 @@ def complete_directory(target: Path, ours: Ours) -> Iterator[Path]:
     GanfitError when `target` cannot be written, or holds what is not `ours` to replace.
     """
     claim_folder(target, ours)
+    remove_leftovers(target, STALE)
     work = Path(tempfile.mkdtemp(prefix=f"{_prefix(target)}new-", dir=writable_directory(target.parent)))
     try:
         with _told(target):
@@ -276,10 +279,12 @@ def restore(target: Path) -> None:
         former.replace(target)
 
 
-def remove_leftovers(target: Path) -> None:
-    """Removes what killed processes left beside `target` of their work on it."""
+def remove_leftovers(target: Path, seconds: float = 0.0) -> None:
+    """Removes what killed processes left beside `target` of their work on it, if it is older than this."""
     restore(target)
     for folder in target.parent.glob(f"{_prefix(target)}*"):
+        if time.time() - folder.stat().st_mtime < seconds:
+            continue
         if folder.is_dir() and _holds_only(folder, RESULT_FILES | {path.name for path in folder.glob(f"{PREFIX}*")}):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -42,6 +42,9 @@ def test_a_batch_survives_a_worker_that_is_killed_and_a_photo_that_kills(cluster
 
 def test_a_scheduler_without_workers_is_one_sentence(monkeypatch):
     monkeypatch.setattr("ganfit_nb.workers.WORKER_SECONDS", 0.5)
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty:
-        with pytest.raises(GanfitError, match="has no workers"), workers(scheduler=empty.scheduler_address):
-            pass
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
+        pytest.raises(GanfitError, match="has no workers"),
+        workers(scheduler=empty.scheduler_address),
+    ):
+        pass
