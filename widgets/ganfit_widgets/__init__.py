@@ -5,6 +5,7 @@ from ganfit_widgets.component import Component
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.export_panel import ExportPanel
 from ganfit_widgets.fit_player import FitPlayer
+from ganfit_widgets.fit_settings import FitSettings
 from ganfit_widgets.gradient_explorer import GradientExplorer
 from ganfit_widgets.group_toggles import GroupToggles
 from ganfit_widgets.icp_player import IcpPlayer
@@ -15,7 +16,8 @@ from ganfit_widgets.loss_controls import LossControls
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.morph_explorer import MorphExplorer
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
-from ganfit_widgets.picture_view import PictureView
+from ganfit_widgets.picture_view import PictureView, sheet
+from ganfit_widgets.set_player import SetPlayer
 from ganfit_widgets.spectrum import Spectrum
 from ganfit_widgets.step_player import StepPlayer
 from ganfit_widgets.vertex_gradients import VertexGradients
@@ -26,6 +28,7 @@ __all__ = [
     "CurveChart",
     "ExportPanel",
     "FitPlayer",
+    "FitSettings",
     "FittedPhoto",
     "GradientExplorer",
     "GroupToggles",
@@ -37,8 +40,10 @@ __all__ = [
     "MorphExplorer",
     "PhotoView",
     "PictureView",
+    "SetPlayer",
     "Spectrum",
     "StepPlayer",
     "VertexGradients",
     "live",
+    "sheet",
 ]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ganfit_widgets.awaited_cells import answer_widgets
 
-PAGE, GAP = 1020, 6  # pixels: the width of a page of pictures, and between two of them
+PAGE, GAP = 1100, 6  # pixels: the width of a page of pictures, and between two of them
 QUIET = 0.5  # seconds without a change after which the saved picture follows
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 Result = TypeVar("Result")

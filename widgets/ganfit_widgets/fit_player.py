@@ -32,8 +32,8 @@ from ganfit_widgets.course_file import load_course, save_course
 from ganfit_widgets.course_panel import CoursePanel
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.export_panel import ExportPanel
-from ganfit_widgets.group_toggles import GroupToggles, words
-from ganfit_widgets.loss_controls import LossControls
+from ganfit_widgets.fit_settings import FitSettings, Values
+from ganfit_widgets.group_toggles import words
 from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
@@ -100,7 +100,9 @@ class FitPlayer(StepPlayer):
         steps: Iterator[FitStep] | Callable[..., Iterator[FitStep]] | None = None,
     ) -> None:
         self.model, self.config = model, config or FitConfig()
-        self.weights, self.free = weights or LossWeights(), free or FreeGroups()
+        self._settings = FitSettings(weights or LossWeights(), free or FreeGroups())
+        self.weights, self.free = self._settings.weights, self._settings.free
+        self.controls, self.groups = self._settings.controls, self._settings.groups
         self.photo = photo.at(self.config.size)
         self._judge, self._seen = Judge(self.photo), model.seen_at(SIDE)
         with torch.no_grad():
@@ -111,7 +113,6 @@ class FitPlayer(StepPlayer):
         self.mesh.link(self._other.mesh)
         self.view.link(self._other.view)
         self.chart = CurveChart(LOSSES)
-        self.controls, self.groups = LossControls(self.weights), GroupToggles(self.free)
         self.export_panel = ExportPanel(self.export, OFFERS, WORKER)
         self.colours = _choice("What colours the mesh", [SKIN, DISPLACEMENT], self._colour)
         self.curves = _choice("What the curves show", [LOSSES, GRADIENTS], self._draw_curves)
@@ -122,7 +123,7 @@ class FitPlayer(StepPlayer):
         if steps is None:
             steps = partial(fit, self.photo, model, self.config, self.weights, free=self.free)
         courses = widgets.VBox()
-        super().__init__(steps, [courses, self._numbers, self._views, self.controls, self.groups, self.export_panel])
+        super().__init__(steps, [courses, self._numbers, self._views, self._settings, self.export_panel])
         if self.can_branch:
             courses.children = [CoursePanel(self)]
         self.observe(self._compare, ["names", "course"])
@@ -180,19 +181,13 @@ class FitPlayer(StepPlayer):
         views = [side.mesh for side in sides] + [side.view for side in sides]
         return joined([part.picture() for part in (*views, self.chart, self.controls)])
 
-    def settings(self) -> tuple[dict[str, float], dict[str, bool]]:
+    def settings(self) -> Values:
         """Weights and free groups."""
-        return asdict(self.weights), asdict(self.free)
+        return self._settings.values()
 
-    def restore(self, settings: tuple[dict[str, float], dict[str, bool]]) -> None:
-        """Changes the weights and groups in place, and the switches with them."""
-        weights, free = settings
-        for name, weight in weights.items():
-            setattr(self.weights, name, weight)
-        for name, moves in free.items():
-            setattr(self.free, name, moves)
-        self.controls.refresh()
-        self.groups.refresh()
+    def restore(self, settings: Values) -> None:
+        """Changes them in place, and the switches with them."""
+        self._settings.restore(settings)
 
     def describe(self, steps: list[FitStep]) -> str:
         """Stage and step, and computing time."""
@@ -220,8 +215,7 @@ class FitPlayer(StepPlayer):
         self._at = content.at
         self._side.show(content)
         self._refresh()
-        self.controls.refresh()
-        self.groups.refresh()
+        self._settings.refresh()
 
     def reset(self) -> None:
         """The mean face beside the photo."""
