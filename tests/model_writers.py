@@ -6,6 +6,7 @@ import json
 import pickle
 import struct
 import sys
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,6 +263,32 @@ def eos(folder: Path, source: Source) -> Path:
     shape, colour = pca(source.mean, source.identity), pca(source.colour, source.colour_basis)
     (folder / "model.bin").write_bytes(struct.pack("<I", 4) + shape + colour + expressions + tail)
     return folder / "model.bin"
+
+
+def mat5(path: Path, arrays: dict[str, np.ndarray], order: str = "<", packed: bool = False) -> Path:
+    """A MATLAB file of level 5 in either order of bytes, which scipy writes in this machine's alone."""
+    numbers = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 9, "i8": 12, "u8": 13}
+    classes = {"f8": 6, "f4": 7, "i1": 8, "u1": 9, "i2": 10, "u2": 11, "i4": 12, "u4": 13, "i8": 14, "u8": 15}
+
+    def element(kind: int, data: bytes) -> bytes:
+        if 0 < len(data) <= 4:
+            return struct.pack(order + "I", kind | len(data) << 16) + data.ljust(4, b"\0")
+        return struct.pack(order + "II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+    content = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack(order + "H", 0x0100) + {"<": b"IM", ">": b"MI"}[order]
+    for name, values in arrays.items():
+        code = values.dtype.str[1:]
+        parts = (
+            (6, struct.pack(order + "II", classes[code], 0)),
+            (5, struct.pack(f"{order}{values.ndim}i", *values.shape)),
+            (1, name.encode()),
+            (numbers[code], values.astype(order + code).tobytes(order="F")),
+        )
+        matrix = element(14, b"".join(element(*part) for part in parts))
+        pressed = zlib.compress(matrix)
+        content += struct.pack(order + "II", 15, len(pressed)) + pressed if packed else matrix
+    path.write_bytes(content)
+    return path
 
 
 def onnx_recogniser(folder: Path) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,6 +156,74 @@ def test_files_that_are_no_recogniser_are_refused(small, tmp_path):
     for name in ("truncated", "text", "picture", "sigmoid", "absent"):
         with pytest.raises(GanfitError):
             load_arcface(str(tmp_path / f"{name}.onnx"))
+
+
+def changed(small: Path, path: Path, change: Callable[[Any], None]) -> Path:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(small)
+    change(model.graph)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_weights_in_other_files_are_refused(small, tmp_path, monkeypatch):
+    """The graph would choose which file is read: here one in the folder that happens to be the current one."""
+    monkeypatch.chdir(tmp_path)
+
+    def outside(graph: Any) -> None:
+        weight = graph.initializer[0]
+        (tmp_path / "private.bin").write_bytes(weight.raw_data)
+        weight.data_location = 1
+        for key, value in (("location", "private.bin"), ("length", str(len(weight.raw_data)))):
+            entry = weight.external_data.add()
+            entry.key, entry.value = key, value
+        weight.ClearField("raw_data")
+
+    with pytest.raises(GanfitError, match="in other files"):
+        load_arcface(str(changed(small, tmp_path / "outside.onnx", outside)))
+
+
+def pads(graph: Any) -> None:
+    node = next(node for node in graph.node if node.op_type == "Conv")
+    next(a for a in node.attribute if a.name == "pads").ints[:] = [30_000, 30_000, 30_000, 30_000]
+
+
+def cycle(graph: Any) -> None:
+    graph.node[0].input[0] = graph.node[5].output[0]
+
+
+def names(graph: Any) -> None:
+    graph.node[3].input[0] = "nobody"
+
+
+def twice(graph: Any) -> None:
+    graph.node[3].output[0] = graph.node[2].output[0]
+
+
+def subgraph(graph: Any) -> None:
+    attribute = graph.node[0].attribute.add()
+    attribute.name, attribute.type = "body", 5
+    attribute.g.name = "loop"
+
+
+def no_output(graph: Any) -> None:
+    del graph.node[2].output[:]
+
+
+def words(graph: Any) -> None:
+    graph.node[0].op_type = "Conv\nas before, all is well"
+
+
+def dimensions(graph: Any) -> None:
+    graph.initializer[0].dims[0] = 2**40
+
+
+@pytest.mark.parametrize("change", [pads, cycle, names, twice, subgraph, no_output, words, dimensions])
+def test_odd_graphs_are_one_sentence(small, tmp_path, change):
+    with pytest.raises(GanfitError) as error:
+        load_arcface(str(changed(small, tmp_path / "odd.onnx", change)))
+    assert "\n" not in str(error.value)
+    assert "memory" not in str(error.value)
 
 
 def test_a_known_face_is_found_again_with_arcface(small):

@@ -161,7 +161,7 @@ def test_expressions_of_a_part_of_the_vertices_are_spread(tmp_path):
 
 
 def test_shells_over_the_eyes_of_ict_facekit_are_left_out(tmp_path):
-    vertices = "v 1 2 3\n" * 26_719
+    vertices = "v 1 2 3\nv 2 3 1\nv 3 1 2\n" * 8906 + "v 3 2 1\n"
     (tmp_path / "generic_neutral_mesh.obj").write_text(vertices + "f 1 2 3 4\nf 24590/1 24591/1 24592/1\nf 2 3 24591\n")
     (tmp_path / "identity000.obj").write_text(vertices)
     assert read_model_file(tmp_path).faces.tolist() == [[0, 1, 2], [0, 2, 3], [1, 2, 24590]]
@@ -264,10 +264,11 @@ def test_a_pickle_cannot_ask_for_memory_or_other_classes(tmp_path):
 
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(Hostile(_reconstruct, (np.ndarray, (2**50,), b"b")), protocol=2))
-    assert as_array(load_pickle(path)).size == 0
+    with pytest.raises(TypeError):
+        as_array(load_pickle(path))
     path.write_bytes(b"\x80\x02cnumpy\nndarray\n(J\xff\xff\xff\x7ftR.")
-    with pytest.raises(GanfitError):
-        load_pickle(path)
+    with pytest.raises(TypeError):
+        as_array(load_pickle(path))
     path.write_bytes(b"\x80\x02ccopy_reg\n_reconstructor\ncollections\nOrderedDict\nc__builtin__\nobject\nN\x87R.")
     with pytest.raises(GanfitError):
         load_pickle(path)
@@ -279,11 +280,10 @@ def test_chumpy_objects_become_their_arrays(tmp_path):
         leaf = ch.Ch(values)
         selection = ch.Ch(None)
         selection.__dict__ = {"a": leaf, "idxs": np.array([5, 0]), "preferred_shape": (1, 2)}
-        (tmp_path / "chumpy.pkl").write_bytes(pickle.dumps([leaf, selection, np.float64(2.5)], protocol=2))
-    whole, part, number = load_pickle(tmp_path / "chumpy.pkl")
+        (tmp_path / "chumpy.pkl").write_bytes(pickle.dumps([leaf, selection], protocol=2))
+    whole, part = load_pickle(tmp_path / "chumpy.pkl")
     np.testing.assert_array_equal(as_array(whole), values)
     np.testing.assert_array_equal(as_array(part), [[5, 0]])
-    assert number == 2.5
 
 
 # --- the command line ------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_a_photo_is_fitted_with_a_model_from_a_file(files, tmp_path):
     assert len(record["parameters"]["expression"]) == EXPRESSION
     assert record["landmark_error"] < 0.15
     assert record["parts"] == {
-        "model": str(files["bfm2017"]),
+        "model": files["bfm2017"].name,
         "texture": "the model's own",
         "identity": "dlib",
         "landmarks": "mediapipe",

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ganfit_nb.adam import AdamState, adam_update
 from ganfit_nb.errors import GanfitError
@@ -18,13 +19,35 @@ def test_saved_parameters_load_equal(tmp_path):
         assert torch.equal(value, getattr(loaded, name))
 
 
-@pytest.mark.parametrize("content", [b"", b"not safetensors at all", None])
+@pytest.mark.parametrize("content", [b"", b"not safetensors at all", b"\xff\xff\xff\x3f\0\0\0\0{}"])
 def test_a_file_that_is_no_parameters_is_explained(tmp_path, content):
     path = tmp_path / "p.safetensors"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(content)
     with pytest.raises(GanfitError, match="holds no face parameters"):
         FaceParameters.load(path)
+
+
+def test_an_absent_file_and_a_folder_are_explained(tmp_path):
+    with pytest.raises(GanfitError, match="no file"):
+        FaceParameters.load(tmp_path / "p.safetensors")
+    with pytest.raises(GanfitError, match="is a directory"):
+        FaceParameters.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"camera": torch.zeros(6)},
+        {"light": torch.full((9,), float("nan"))},
+        {"texture": torch.zeros(40, dtype=torch.int64)},
+        {"identity": torch.zeros(2, 79)},
+    ],
+    ids=["length", "nan", "integers", "matrix"],
+)
+def test_parameters_of_another_form_are_refused(tmp_path, change):
+    save_file({**dict(random_parameters().items()), **change}, tmp_path / "p.safetensors")
+    with pytest.raises(GanfitError, match="holds no face parameters"):
+        FaceParameters.load(tmp_path / "p.safetensors")
 
 
 def test_detached_parameters_share_nothing():

@@ -24,7 +24,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.model_files.model_file import MAXIMUM_BYTES
 from ganfit_nb.reading import reading
 
-MAXIMUM_STEPS = 1_000_000  # of the machine; FLAME's files need some hundred
+MAXIMUM_STEPS = 100_000  # of the machine; FLAME's files need some hundred
 PLAIN = re.compile(r"b1|[iu][1248]|f[248]")  # numbers of fixed size
 NUMPY = re.compile(r"numpy\.(_core|core)\.(multiarray\._reconstruct|multiarray\.scalar|numeric\._frombuffer)")
 BYTES = ("_codecs.encode", "builtins.bytearray", "__builtin__.bytearray")
