@@ -76,7 +76,7 @@ def compare_stages(model: FaceModel, options: argparse.Namespace) -> None:
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
             fitted = model.render(final.parameters, SIZE)
-            contact_sheet([photo.at(SIZE).image, fitted.image, fitted.shaded_geometry]).save(
+            contact_sheet({"photo": photo.at(SIZE).image, "fit": fitted.image, "shape": fitted.shaded_geometry}).save(
                 options.out / f"{seed:02d}.png"
             )
     table = np.array(rows)

@@ -68,14 +68,14 @@ def main() -> None:
     for path in sorted(p for p in options.folder.iterdir() if p.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}):
         photo = Photo.open(path)
         photos[path.stem] = judge.descriptor(np.asarray(to_pil(photo.at(SIZE).image)))
-        views = [photo.at(SIZE).image]
+        views = {"photo": photo.at(SIZE).image}
         for seed, (name, model) in product(range(options.seeds), models.items()):
             config = FitConfig(steps=options.steps, seed=seed)
             result = Result(photo, model, config, list(fit(photo, model, config)))
             rendering = model.render(result.final.parameters, SIZE)
             if seed == 0:
                 result.write(options.out / name / path.stem)
-                views += [rendering.image, rendering.unlit]
+                views |= {name: rendering.image, f"{name}, no light": rendering.unlit}
             descriptor = judge.descriptor(np.asarray(to_pil(rendering.image)))
             renderings[name].setdefault(path.stem, []).append(descriptor)
             print(

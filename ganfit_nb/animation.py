@@ -37,4 +37,4 @@ def _frame(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
     rendering = model.render(step.parameters, photo.size)
     region = rendering.interpolate(model.morphable.pixel_region[:, None])
     over = region * rendering.image + (1 - region) * photo.image
-    return contact_sheet([over, rendering.shaded_geometry])
+    return contact_sheet({"fit over the photo": over, "shape": rendering.shaded_geometry})

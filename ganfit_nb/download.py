@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import hashlib
 import http.client
+import itertools
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -30,7 +31,8 @@ def download(url: str, target: Path, sha256: str) -> None:
     """Fetches `url` to `target`, whose content must have this SHA-256; a .bz2 is unpacked first.
 
     What has arrived stays in `target`.part until it is complete, and the next call goes on from there. GanfitError
-    when the server cannot be reached or sends something else; `target` is then absent.
+    when the server cannot be reached or sends something else; `target` is then as it was. Another file of that name is
+    kept beside it.
     """
     part = target.with_name(target.name + ".part")
     try:
@@ -46,7 +48,15 @@ def download(url: str, target: Path, sha256: str) -> None:
     if sha256_of(part) != sha256:
         part.unlink()
         raise GanfitError(f"{url} sent another file than the known one, which was deleted; try again later.")
+    if target.exists():
+        target.replace(_free_name(target))
     part.replace(target)
+
+
+def _free_name(path: Path) -> Path:
+    """A name beside `path` that nothing has."""
+    names = (path.with_name(f"{path.name}.former{number or ''}") for number in itertools.count())
+    return next(name for name in names if not name.exists())
 
 
 def _fetch(url: str, part: Path) -> None:

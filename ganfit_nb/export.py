@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import trimesh
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
@@ -94,9 +94,18 @@ def write_json(path: Path, record: dict) -> None:
         work.write_text(text, encoding="utf-8")
 
 
-def contact_sheet(panels: list[Float[Tensor, "H W 3"]]) -> Image.Image:
-    """Pictures of one size, left to right."""
-    return to_pil(torch.cat([panel.cpu() for panel in panels], dim=1))
+def contact_sheet(panels: Mapping[str, Float[Tensor, "H W 3"]]) -> Image.Image:
+    """Pictures of one size, left to right, each above its caption."""
+    pictures = [to_pil(panel) for panel in panels.values()]
+    width, height = pictures[0].size
+    letters = ImageFont.load_default(size=max(10, width // 24))
+    strip = 2 * max(10, width // 24)
+    sheet = Image.new("RGB", (width * len(pictures), height + strip), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, (caption, picture) in enumerate(zip(panels, pictures, strict=True)):
+        sheet.paste(picture, (column * width, 0))
+        draw.text(((column + 0.5) * width, height + strip / 2), caption, "black", letters, anchor="mm")
+    return sheet
 
 
 def as_lists(parameters: FaceParameters) -> dict[str, list[float]]:

@@ -17,11 +17,13 @@ from ganfit_nb.export import as_lists, contact_sheet, write_json, write_meshes
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork, aligned_crop
-from ganfit_nb.outputs import complete_result
+from ganfit_nb.outputs import RESULT, complete_result
 from ganfit_nb.photo import Photo
 from ganfit_nb.renderer import Rendering
+from ganfit_nb.report import report
 from ganfit_nb.versions import versions
 
+DIFFERENCE = 3  # times the difference of photo and rendering: 0.1 is a large one and would look black
 OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
 
 
@@ -97,11 +99,11 @@ class Result:
         return (
             f"{directory}: {state} after {self.final.seconds:.0f} s, identity distance {self.identity_distance():.2f} "
             f"(same person below 0.6), landmark error {self.landmark_error():.3f} of the eye distance.\n"
-            f"Look at {directory / 'overlay.png'}; open {directory / 'mesh.obj'} or mesh.glb in Blender."
+            f"Look at {directory / 'report.html'} in a browser; open {directory / 'mesh.obj'} or mesh.glb in Blender."
         )
 
     def write(self, directory: Path, brief: bool = False) -> None:
-        """mesh.obj, mesh.mtl, texture.png, neutral.obj, mesh.glb, overlay.png and fit.json: all of them, or nothing.
+        """The meshes with their texture, neutral.obj, overlay.png, report.html and fit.json: all of them, or nothing.
 
         `brief` leaves everything but fit.json out. GanfitError when the folder holds what we did not write, or a
         finished result where this fit was interrupted.
@@ -112,15 +114,19 @@ class Result:
     @torch.no_grad()
     def write_files(self, folder: Path, brief: bool = False) -> None:
         """The same files into a folder that is there and empty."""
+        record = self.record()
         if not brief:
             write_meshes(folder, self.model, self.final.parameters)
-            overlay(self.photo, self.model, self.final).save(folder / "overlay.png")
-        write_json(folder / "fit.json", self.record())
+            sheet = overlay(self.photo, self.model, self.final)
+            sheet.save(folder / "overlay.png")
+            page = report(record, self.model, self.final.parameters, sheet)
+            (folder / "report.html").write_text(page, encoding="utf-8")
+        write_json(folder / RESULT, record)
 
 
 @torch.no_grad()
 def overlay(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
-    """The sheet: photo | fitted over photo | geometry | texture | without light | difference.
+    """The sheet: photo | fit over the photo | shape | texture | fit without light | difference.
 
     Over the photo, and in the difference, lies the face alone: hair, ears and neck are no part of what was compared.
     """
@@ -128,15 +134,16 @@ def overlay(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
     region = face_region(model, rendering)
     texture = model.texture(step.parameters.texture).permute(2, 0, 1)[None]
     texture = torch.nn.functional.interpolate(texture, (photo.size, photo.size), mode="area")[0].permute(1, 2, 0)
+    difference = region * (rendering.image - photo.image).abs()
     return contact_sheet(
-        [
-            photo.image,
-            over_photo(photo, model, rendering),
-            rendering.shaded_geometry,
-            texture,
-            rendering.unlit,
-            region * (rendering.image - photo.image).abs(),
-        ]
+        {
+            "photo": photo.image,
+            "fit over the photo": over_photo(photo, model, rendering),
+            "shape": rendering.shaded_geometry,
+            "texture": texture,
+            "fit without light": rendering.unlit,
+            f"difference, {DIFFERENCE} times as bright": DIFFERENCE * difference,
+        }
     )
 
 

@@ -55,7 +55,8 @@ class SetResult:
         person = self.steps[-1].shared(model)
         rendering = model.render(person, OVERLAY_SIZE)
         write_meshes(work, model, person)
-        contact_sheet([rendering.image, rendering.shaded_geometry, rendering.unlit]).save(work / "overlay.png")
+        panels = {"person": rendering.image, "shape": rendering.shaded_geometry, "without light": rendering.unlit}
+        contact_sheet(panels).save(work / "overlay.png")
         write_json(work / "fit.json", self._record(results, as_lists(person)))
 
     def _record(self, results: Mapping[str, Result], person: dict[str, list[float]]) -> dict[str, Any]:

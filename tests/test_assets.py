@@ -73,6 +73,16 @@ def test_a_download_is_the_file_and_nothing_else(server, tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["weights.dat"]
 
 
+def test_another_file_of_the_same_name_is_kept(server, tmp_path):
+    target = tmp_path / "weights.dat"
+    for number in range(2):
+        target.write_bytes(b"mine %d" % number)
+        download(f"{server}/weights.dat", target, SHA256)
+        assert target.read_bytes() == CONTENT
+    assert (tmp_path / "weights.dat.former").read_bytes() == b"mine 0"
+    assert (tmp_path / "weights.dat.former1").read_bytes() == b"mine 1"
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_broken_download_is_resumed(server, tmp_path, monkeypatch, ranges):
     target = tmp_path / "weights.dat"

@@ -10,6 +10,7 @@ import ganfit_nb.recipe
 import ganfit_nb.result
 from ganfit_nb.assets import asset_path
 from ganfit_nb.cli import main
+from ganfit_nb.outputs import is_result
 
 PORTRAIT = asset_path("astronaut.png")
 
@@ -23,8 +24,9 @@ def result(tmp_path_factory):
 
 def test_a_fit_writes_exactly_the_promised_files(result):
     assert sorted(p.name for p in result.parent.iterdir()) == ["astronaut"]
-    names = ["fit.json", "mesh.glb", "mesh.mtl", "mesh.obj", "neutral.obj", "overlay.png", "texture.png"]
+    names = ["fit.json", "mesh.glb", "mesh.mtl", "mesh.obj", "neutral.obj", "overlay.png", "report.html", "texture.png"]
     assert sorted(p.name for p in result.iterdir()) == names
+    assert is_result(result)
 
 
 def test_fit_json_tells_everything(result):
@@ -87,9 +89,14 @@ def test_the_exported_texture_sits_where_the_model_samples_it(result):
     assert (lips_to_brow[:, 0] > lips_to_brow[:, 2]).mean() > 0.8  # and redder than blue
 
 
-def test_the_overlay_has_its_six_panels(result):
+def test_the_overlay_has_its_six_panels_and_their_captions(result):
     with Image.open(result / "overlay.png") as sheet:
-        assert sheet.size == (6 * 512, 512)
+        width, height = sheet.size
+        captions = np.asarray(sheet.convert("L"))[512:]
+    assert width == 6 * 512
+    assert 512 + 20 < height < 512 + 80
+    for panel in np.split(captions, 6, axis=1):
+        assert 0.002 < (panel < 100).mean() < 0.2
 
 
 def broken_inputs(folder):
