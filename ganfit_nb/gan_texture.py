@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.networks.progressive_generator import Generator
 from ganfit_nb.reading import reading
-from ganfit_nb.tensor_files import MAXIMUM_BYTES
+from ganfit_nb.tensor_files import MAXIMUM_BYTES, save_tensors
 
 
 class GanTexture(nn.Module):
@@ -49,9 +49,9 @@ class GanTexture(nn.Module):
     def save(self, path: Path | str) -> None:
         """Writes the generator in half precision."""
         state = self.generator.state_dict()
-        tensors = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
+        tensors = {name: value.half() for name, value in state.items()}
         sizes = ("resolution", "latent", "width", "details", "placed")
-        save_file(tensors, Path(path), metadata={name: str(getattr(self.generator, name)) for name in sizes})
+        save_tensors(Path(path), tensors, {name: str(getattr(self.generator, name)) for name in sizes})
 
     @classmethod
     def load(cls, path: Path | str) -> GanTexture:

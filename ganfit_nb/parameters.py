@@ -8,11 +8,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ganfit_nb.reading import reading
-from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors
+from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors, save_tensors
 
 SHAPES = {"identity": "float *", "expression": "float *", "texture": "float *", "camera": "float 7", "light": "float 9"}
 CAMERA_NUMBERS = ("eye x", "eye y", "eye z", "target x", "target y", "target z", "focal length")
@@ -61,7 +60,7 @@ class FaceParameters:
 
     def save(self, path: Path | str) -> None:
         """Writes the five vectors as safetensors."""
-        save_file({name: value.detach().cpu().contiguous() for name, value in self.items()}, Path(path))
+        save_tensors(Path(path), dict(self.items()))
 
     @classmethod
     def load(cls, path: Path | str) -> FaceParameters:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -103,7 +102,7 @@ def _jpeg(picture: Image.Image) -> bytes:
     return data.getvalue()
 
 
-def _text(data: bytes | np.ndarray) -> str:
+def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 

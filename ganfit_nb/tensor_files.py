@@ -1,4 +1,4 @@
-"""Tensors from a user's safetensors file, whose names, kinds and shapes are what they must be."""
+"""Safetensors files: read from a user when names, kinds and shapes are what they must be, and written whole."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor
+
+from ganfit_nb.outputs import replaced
 
 MAXIMUM_BYTES = 2**28  # of a file; those that ship have at most 16 MB
 
@@ -35,3 +37,10 @@ def load_tensors(path: Path, shapes: Mapping[str, str]) -> dict[str, Tensor]:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"{name} is not finite")
     return stored
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Writes the tensors, wherever they lie. A failure leaves a file that was there as it was."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replaced(path) as work:
+        work.write_bytes(save(stored, metadata))

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 from safetensors.numpy import load_file
-from safetensors.torch import save_file
 from scipy.spatial import cKDTree
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.landmarks import IBUG_68
 from ganfit_nb.morphable import MorphableModel, SurfacePoints
+from ganfit_nb.tensor_files import save_tensors
 from ganfit_nb.training.anny_heads import AnnyHeads, HeadMesh, Part
 from ganfit_nb.training.face_mesh import FaceMesh, build_face_mesh
 from ganfit_nb.training.jaw_contour import jaw_contour
@@ -175,7 +175,7 @@ def save(model: MorphableModel, path: Path) -> None:
     }
     for name, points in (("landmarks", model.landmarks), ("dense_landmarks", model.dense_landmarks)):
         tensors |= {f"{name}.corners": points.corners.int(), f"{name}.bary": points.bary}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata=METADATA)
+    save_tensors(path, tensors, METADATA)
 
 
 def main() -> None:

@@ -22,13 +22,13 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float16
 from numpy import ndarray
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.outputs import claim_file
+from ganfit_nb.tensor_files import save_tensors
 from ganfit_nb.texture import RGB_FROM_YCC, PcaTexture, pack_nibbles
 from ganfit_nb.training.canvas import Face
 from ganfit_nb.training.map_file import MAPS, open_maps
@@ -60,7 +60,7 @@ class TexturePca:
             whole = (modes / scale[:, None]).round().to(torch.int8)
             tensors |= {f"{name}_scale": scale, f"{name}_fine": whole[:FINE_MODES].contiguous()}
             tensors[f"{name}_rest"] = pack_nibbles(whole[FINE_MODES:])
-        save_file(tensors, path, metadata={"kept_variance": f"{self.kept:.4f}"})
+        save_tensors(path, tensors, {"kept_variance": f"{self.kept:.4f}"})
 
 
 def stored_sides(size: int) -> tuple[int, int]:
