@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from base64 import b64decode
 from pathlib import Path
@@ -26,15 +27,28 @@ to_pil(model.render(face, {size}).image).save(data, "PNG")
 print(base64.b64encode(data.getvalue()).decode())"""
 
 
+def quick_cells():
+    """The code cells of notebook 04, with a quicker fit."""
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return [source.replace("steps=40, size=192", "steps=10, size=96") for source in sources]
+
+
+def pastes():
+    """The lines of Python that the notebook tells to try."""
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    words = next(text for text in ("".join(cell["source"]) for cell in cells) if text.startswith("## What to try"))
+    code = [line for line in re.findall("`(.*?)`", words) if line.startswith(("player.", "model.", "from ", "to_pil("))]
+    return [line for line in code if "player.load" not in line]  # which needs a result of the command line
+
+
 @pytest.fixture(scope="module")
 def lesson(browser, lab):
-    """Notebook 04 with a quicker fit, run up to the player."""
-    cells = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
-    sources = ["".join(cell["source"]) for cell in cells]
-    player = next(number for number, source in enumerate(sources) if "FitPlayer(" in source)
-    quick = [source.replace("steps=40, size=192", "steps=10, size=96") for source in sources[: player + 1]]
+    """The notebook, run up to the player."""
+    cells = quick_cells()
+    player = next(number for number, source in enumerate(cells) if "FitPlayer(" in source)
     with open_page(browser) as opened:
-        opened.in_lab(lab, quick)
+        opened.in_lab(lab, cells[: player + 1])
         opened.canvas().wait_for()
         yield opened
 
@@ -122,6 +136,10 @@ def test_a_whole_lesson(lesson, browser, three, tmp_path):
     assert says(lesson, "player.names") == "('with identity', 'without', 'lesson')"
     assert says(lesson, "weights.identity, player.index == len(player.courses['without']) - 1") == "0.0 True"
 
+    # What the notebook tells to paste runs.
+    for code in pastes():
+        assert "Error" not in lesson.ask(code), code
+
     # Exported, and upright, smooth and lit in three.js.
     scrub(lesson, 1)
     scrub(lesson, int(says(lesson, "player.index")) + 1)
@@ -142,3 +160,13 @@ def test_a_whole_lesson(lesson, browser, three, tmp_path):
     picture = Image.open(io.BytesIO(b64decode(lesson.ask(OURS.format(camera=camera, size=SIZE)))))
     for theirs in (web, blender):
         assert alike(theirs, np.asarray(picture).astype(float))  # upright, smooth and lit
+
+
+def test_voila_shows_the_page_while_it_fits(opened, voila_server, shot):
+    slow = [cell.replace("steps=10, size=96", "steps=25, size=128") for cell in quick_cells()]
+    opened.in_voila(voila_server, slow)
+    opened.canvas().wait_for()
+    opened.wait(lambda: opened.button("Pause").is_enabled())  # it is still at it
+    opened.page.get_by_text(re.compile("(align|joint) step")).wait_for()
+    opened.canvas(1).wait_for()  # both courses, in the end
+    opened.page.get_by_text("without identity:").wait_for()

@@ -90,7 +90,7 @@ def test_gradient_explorer(explorers):
     found.get_by_label("group").select_option("camera")
     explorers.wait(lambda: "eye x (mm)" in found.inner_text())
     before = seen(explorers, found, "img", 1)
-    press(found, "Jagged outlines")
+    press(found, "Blended outlines")
     explorers.wait(lambda: explorers.ask("print(gradient.antialias)") == "False")
     assert np.abs(seen(explorers, found, "img", 1) - before).mean() > 0.2
     clay = seen(explorers, found, nth=2)
@@ -130,11 +130,11 @@ def test_all_of_them_in_voila(opened, voila_server, shot):
     page = opened.page
     opened.button("Random person").click()
     page.get_by_text("moved 0.0 mm").wait_for(state="detached")
-    press(page, "Jagged outlines")
-    page.locator(".jupyter-button", has_text="Smooth outlines").wait_for()
+    press(page, "Blended outlines")
+    page.locator(".jupyter-button:not(.mod-active)", has_text="Blended outlines").wait_for()
     for number in range(4):  # inversion, vertices, board, ICP
         press(page, "Step", number)
-    page.get_by_text("step 0 · rms").wait_for()
+    page.get_by_text("step 1 · rms").wait_for()
     page.get_by_text("1 of 24 patches").wait_for()
     page.get_by_text("align").wait_for()
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

@@ -9,6 +9,7 @@ from functools import partial
 import ipywidgets as widgets
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from ganfit_nb.face_model import FaceModel
@@ -17,11 +18,12 @@ from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.image_set import SetStep, fit_set
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.photo import Photo
+from ganfit_widgets.component import joined
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.fit_settings import FitSettings, Values
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto
-from ganfit_widgets.picture_view import PictureView
+from ganfit_widgets.picture_view import PictureView, stacked
 from ganfit_widgets.step_player import StepPlayer
 
 SIDE = 150  # pixels of a picture
@@ -75,6 +77,12 @@ class SetPlayer(StepPlayer):
         steps = partial(fit_set, self.photos, model, self.config, self.weights, free=self.free)
         super().__init__(steps, [views, self._settings])
         self.reset()
+
+    def picture(self) -> Image.Image:
+        """The person, every photo over its fit, and the curves."""
+        pairs = zip(self._given, self._fitted, strict=True)
+        photos = [stacked([given.picture(), fitted.picture()]) for given, fitted in pairs]
+        return joined([self.mesh.picture(), *photos, self._chart.picture()])
 
     def settings(self) -> Values:
         """Weights and free groups."""
