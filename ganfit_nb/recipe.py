@@ -31,6 +31,7 @@ class Recipe:
     identity   dlib, arcface, an insightface pack or its .onnx
     landmarks  mediapipe, fan, dlib, or a file of 68 points
     without    terms of Eq. 12 that weigh nothing
+    face       which face of a photo: its number, the largest is 1, or a point in it (px); None is the largest
     """
 
     config: FitConfig = field(default_factory=FitConfig)
@@ -39,6 +40,7 @@ class Recipe:
     identity: str = "dlib"
     landmarks: str = "mediapipe"
     without: tuple[str, ...] = ()
+    face: int | tuple[float, float] | None = None
 
     def absolute(self) -> Recipe:
         """The same recipe for a process in another folder."""
@@ -71,7 +73,7 @@ class Recipe:
 
     def photo(self, path: Path) -> Photo:
         """Reads a photo and finds its face; GanfitError when it is no usable picture or shows none."""
-        return Photo.open(path, self.detector())
+        return Photo.open(path, self.detector(), **({} if self.face is None else {"face": self.face}))
 
     def steps(self, photo: Photo) -> Iterator[FitStep]:
         """The fit."""
@@ -88,7 +90,7 @@ class Recipe:
             "landmarks": self.landmarks,
             "texture": texture,
         }
-        return Result(photo, model, self.config, steps, interrupted, parts, self.contents(texture))
+        return Result(photo, model, self.config, steps, interrupted, parts, self.contents(texture), self.face)
 
     def contents(self, texture: str) -> dict[str, str]:
         """What the parts hold, wherever their files lie and whatever they are called."""
@@ -102,7 +104,8 @@ class Recipe:
     def differs_from(self, record: Mapping[str, Any]) -> str:
         """The first setting in which a fit.json differs from this recipe, in words; empty where they agree."""
         config, found = self.config, record.get("contents") or {}
-        for name, value in {"steps": config.steps, "seed": config.seed, "device": config.device}.items():
+        face = list(self.face) if isinstance(self.face, tuple) else self.face
+        for name, value in {"steps": config.steps, "seed": config.seed, "device": config.device, "face": face}.items():
             if record.get(name) != value:
                 return f"{name} {record.get(name)}, not {value}"
         texture = self.texture or ("gan" if self.model is None else record["parts"].get("texture"))

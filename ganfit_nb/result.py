@@ -31,7 +31,8 @@ OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual un
 class Result:
     """One photo, the model fitted to it and every step of the fit.
 
-    `parts` names the model, network, detector and texture, and `contents` tells what their files held.
+    `parts` names the model, network, detector and texture, `contents` tells what their files held, and `face` which of
+    the photo's faces was chosen (`Recipe`).
     """
 
     photo: Photo
@@ -41,6 +42,7 @@ class Result:
     interrupted: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)
     contents: Mapping[str, str] = field(default_factory=dict)
+    face: int | tuple[float, float] | None = None
 
     @property
     def final(self) -> FitStep:
@@ -81,6 +83,7 @@ class Result:
             "steps": self.final.index if self.final.stage == "joint" else 0,
             "device": self.config.device,
             "seed": self.config.seed,
+            "face": self.face,
             "parts": dict(self.parts),
             "contents": dict(self.contents),
             "notes": list(self.photo.notes),

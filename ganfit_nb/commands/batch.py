@@ -34,6 +34,8 @@ def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[O
 
     if options.landmarks.lower().endswith(SUFFIXES) and len({task.photo for task in tasks}) > 1:
         raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
+    if options.face is not None and len({task.photo for task in tasks}) > 1:
+        raise GanfitError("--face belongs to one photo; fit the photos with several faces one by one.")
     outcomes = []
     with (
         workers(options.jobs, options.scheduler),

@@ -40,7 +40,7 @@ def examine() -> Iterator[Finding]:
     yield _fitting()
     yield _compiled()
     yield _cuda()
-    yield _packages("notebooks", ("jupyterlab", "ipywidgets", "pythreejs", "matplotlib"), "lab")
+    yield _packages("notebooks", ("jupyterlab", "ipywidgets", "anywidget", "matplotlib"), "lab")
     yield _packages("batches on a cluster (--scheduler)", ("dask", "distributed"), "cluster")
     yield _packages("models from files (--model)", ("scipy", "h5py"), "models")
     yield _weights("landmarks by FAN (--landmarks fan)", "face_alignment", "fan")

@@ -69,6 +69,20 @@ def add_recipe_arguments(command: argparse.ArgumentParser) -> None:
         "--identity", default="dlib", help="dlib, arcface, a pack of insightface or its .onnx (%(default)s)"
     )
     command.add_argument("--landmarks", default="mediapipe", help="mediapipe, fan, dlib, or a .pts/.json of 68 points")
+    command.add_argument(
+        "--face", type=face_of, metavar="N|X,Y", help="which face: its number, the largest is 1, or a pixel in it"
+    )
+
+
+def face_of(text: str) -> int | tuple[float, float]:
+    """The number of a face, or a point of the picture, px. ValueError, which argparse tells, for anything else."""
+    if "," not in text:
+        return int(text)
+    x, y = text.split(",")
+    return float(x), float(y)
+
+
+face_of.__name__ = "face (a number, or x,y in pixels)"  # what argparse calls it
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
@@ -77,7 +91,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     from ganfit_nb.recipe import Recipe
 
     config = FitConfig(steps=options.steps, seed=options.seed, device=options.device)
-    return Recipe(config, options.model, options.texture, options.identity, options.landmarks)
+    return Recipe(config, options.model, options.texture, options.identity, options.landmarks, face=options.face)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -27,6 +27,8 @@ def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) 
 
     if options.scheduler:
         raise GanfitError("Photos of one person are fitted in one process; leave --scheduler out.")
+    if options.face is not None:
+        raise GanfitError("--face belongs to one photo; cut the others out of photos that show several people.")
     claim_results(options.out, [*named, SHARED])
     recipe.load()
     photos = photos_of(named, recipe)
