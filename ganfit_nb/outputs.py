@@ -174,7 +174,8 @@ def claim_folder(target: Path, ours: Ours) -> None:
         if not target.is_dir():
             raise GanfitError(f"{target} is a file; move it away, or choose another folder.")
         if any(target.iterdir()) and not ours(target):
-            raise GanfitError(f"{target} holds more than a result of ganfit; move it away, or choose another folder.")
+            what = "is not empty" if ours is never else "holds more than a result of ganfit"
+            raise GanfitError(f"{target} {what}; move it away, or choose another folder.")
 
 
 def claim_file(path: Path, ours: Ours) -> None:
@@ -283,10 +284,10 @@ def remove_leftovers(target: Path, seconds: float = 0.0) -> None:
     """Removes what killed processes left beside `target` of their work on it, if it is older than this."""
     restore(target)
     for folder in target.parent.glob(f"{_prefix(target)}*"):
-        if time.time() - folder.stat().st_mtime < seconds:
-            continue
-        if folder.is_dir() and _holds_only(folder, RESULT_FILES | {path.name for path in folder.glob(f"{PREFIX}*")}):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process may remove it, too
+            old = time.time() - folder.stat().st_mtime >= seconds
+            if old and _holds_only(folder, RESULT_FILES | {path.name for path in folder.glob(f"{PREFIX}*")}):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
