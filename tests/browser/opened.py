@@ -79,6 +79,7 @@ class Opened:
 
     def reload(self) -> None:
         """Saves the notebook and loads the page again; the kernel lives on (JupyterLab only)."""
+        self.expected.append("widget model not found")  # JupyterLab draws outputs once before it has their models
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         self.page.wait_for_timeout(1000)
         self.page.reload()

@@ -125,6 +125,25 @@ def test_icp_player(explorers):
     assert fits(explorers, found)
 
 
+def test_every_tab_lives_on_after_the_page_is_loaded_again(explorers):
+    explorers.reload()
+    found = cell(explorers, "morph")
+    moved = {"Identity": "morph.identity[0]", "Expression": "morph.expression[0]", "Actions": "len(morph.actions)"}
+    for name, number in moved.items():
+        found.locator(".lm-TabBar-tab", has_text=name).click()
+        before = float(explorers.ask(f"print({number})"))
+        handle = found.locator(".noUi-handle:visible").first
+        handle.focus()
+        handle.press("ArrowRight")
+        explorers.wait(lambda number=number, before=before: float(explorers.ask(f"print({number})")) > before)
+    found.locator(".lm-TabBar-tab", has_text="Spectrum").click()
+    found.get_by_text("share of the variance").wait_for()
+    turned = seen(explorers, found)
+    press(found, "Reset")
+    explorers.wait(lambda: float(explorers.ask("print(len(morph.actions))")) == 0)
+    assert np.abs(seen(explorers, found) - turned).mean() > 0.1
+
+
 def test_all_of_them_in_voila(opened, voila_server, shot):
     opened.in_voila(voila_server, [SETUP, *CELLS.values()])
     page = opened.page
