@@ -20,7 +20,9 @@ from fuzz.readers import READERS
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mutations", type=int, default=2000, metavar="N", help="for each reader (2000)")
+    parser.add_argument(
+        "--mutations", type=int, default=2000, metavar="N", help="for each reader (2000), a tenth for slow ones"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S")
     parser.add_argument("--reader", choices=READERS, action="append", help="only this one; may be given several times")
     parser.add_argument("--corpus", type=Path, default=Path("out/fuzz"), metavar="DIR", help="of failing inputs")

@@ -69,14 +69,16 @@ def as_array(value: Any) -> Array:
         data, dtype, shape, order, *axes = value.arguments
         values = _array(data, dtype, shape, "F" if order == "F" else "C")
         return values.transpose(axes[0]) if order == "K" and axes else values
-    return _chumpy_array(value.attributes)
+    if value.maker.startswith("chumpy."):
+        return _chumpy_array(value.attributes)
+    raise TypeError("not an array")
 
 
 def _chumpy_array(attributes: dict[Any, Any]) -> Array:
     """The array a chumpy object stands for: its leaf's value `x`, or a selection `a` by flat `idxs`."""
     if "x" in attributes:
         return as_array(attributes["x"])
-    selected = as_array(attributes["a"]).ravel()[as_array(attributes["idxs"])]
+    selected = as_array(attributes.get("a")).ravel()[as_array(attributes.get("idxs"))]
     shape = attributes.get("preferred_shape")
     return selected if shape is None else selected.reshape(shape)
 
