@@ -62,3 +62,16 @@ def test_the_picture_shows_the_curves(chart):
     chart.show([{"a": 1.0}, {"a": 0.1}])
     blue = np.asarray(chart.picture()).astype(int)
     assert ((blue[..., 2] - blue[..., 0]) > 100).sum() > 100
+
+
+def test_a_curve_keeps_its_colour(chart):
+    def colour(name):
+        return re.search(rf'fill="(#\w+)">● {name}<', chart._view.value)[1]
+
+    chart.show([{"a": 1.0, "b": 1.0, "c": 1.0}])
+    before = colour("c")
+    chart.show([{"b": 1.0, "c": 1.0}])  # a has been switched off
+    assert colour("c") == before
+    chart.show([])
+    chart.show([{"c": 1.0}, {"a": 1.0, "c": 1.0}])
+    assert colour("c") == before

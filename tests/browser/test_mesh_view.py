@@ -144,7 +144,7 @@ def test_keys_and_buttons_turn_the_view(faces):
     assert np.abs(seen(faces) - front).mean() > 3
     faces.button("Side").click()
     faces.wait(lambda: abs(camera(faces)[2]) < 1)
-    faces.button("Reset").click()
+    faces.button("Reset view").click()
     faces.wait(lambda: camera(faces)[:3] == [0, 0, 700])
     assert np.abs(seen(faces) - front).mean() < 1
 

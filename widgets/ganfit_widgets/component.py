@@ -143,9 +143,10 @@ def light_up(switch: widgets.Button, on: bool) -> None:
     (switch.add_class if on else switch.remove_class)("mod-active")
 
 
-def grow(view: widgets.DOMWidget, size: int) -> None:
-    """A view at least `size` pixels wide grows with the window, up to twice as wide; several share a row evenly."""
-    view.layout.flex, view.layout.min_width, view.layout.max_width = f"1 1 {size}px", f"{size}px", f"{2 * size}px"
+def grow(view: widgets.DOMWidget, size: int, times: float = 2.0) -> None:
+    """A view at least `size` pixels wide grows with the window, up to `times` that; several share a row evenly."""
+    view.layout.flex, view.layout.min_width = f"1 1 {size}px", f"{size}px"
+    view.layout.max_width = f"{round(times * size)}px"
 
 
 def _pictures_within(children: Sequence[widgets.Widget]) -> Iterator[Image.Image]:

@@ -35,7 +35,7 @@ class CurveChart(Component):
         self._view = widgets.HTML()
         super().__init__([self._view])
         self.add_class("ganfit-chart")
-        grow(self, WIDTH)
+        grow(self, WIDTH, 1.4)  # its letters grow, too
         self.show([])
 
     def show(self, history: History, stages: Sequence[str] = (), at: int | None = None, before: History = ()) -> None:

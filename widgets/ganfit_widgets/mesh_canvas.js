@@ -64,7 +64,7 @@ export class Viewer {
     };
     add("Front", "From the front", () => this.look(0, 0));
     add("Side", "From the subject's left", () => this.look(Math.PI / 2, 0));
-    add("Reset", "Back to the first view", () => this.move(this.home, true));
+    add("Reset view", "Back to the first view", () => this.move(this.home, true));
     add("Enlarge", "Larger on the page, or as before", () => this.host.closest(".ganfit-mesh")?.classList.toggle("ganfit-large"));
     add("Full screen", "The whole screen; Escape leaves it", () => this.frame.requestFullscreen());
     return row;

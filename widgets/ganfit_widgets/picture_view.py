@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ganfit_nb.export import to_pil
-from ganfit_widgets.component import Component, joined
+from ganfit_widgets.component import Component, grow, joined
 from ganfit_widgets.drawing import FONT_SIZE, font
 
 CAPTION = 18  # pixels
@@ -36,7 +36,7 @@ def at_least(picture: Image.Image, height: int) -> Image.Image:
 
 
 class PictureView(Component):
-    """A picture of `size` pixels' width, however many it has. Alone in three lines:
+    """A picture of `size` pixels' width or, in a wide window, up to twice that. Alone in three lines:
 
         view = PictureView("the rendering", size=200)
         display(view)
@@ -47,12 +47,14 @@ class PictureView(Component):
 
     def __init__(self, caption: str, *, size: int = 190, crisp: bool = False) -> None:
         self.size, self.crisp = size, crisp
-        self._image = widgets.Image(format="png" if crisp else "jpeg", layout={"width": f"{size}px", "margin": "0"})
-        self._caption = widgets.HTML(layout={"width": f"{size}px", "margin": "0"})
+        self._image = widgets.Image(format="png" if crisp else "jpeg", layout={"width": "100%", "margin": "0"})
+        self._caption = widgets.HTML(layout={"width": "100%", "margin": "0"})
         self._shown: Image.Image | None = None
         super().__init__([self._image, self._caption])
         self.caption = caption
-        self.layout.width = f"{size}px"
+        grow(self, size)
+        if crisp:
+            self._image.add_class("ganfit-crisp")
 
     @property
     def caption(self) -> str:

@@ -18,7 +18,7 @@ from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.image_set import SetStep, fit_set
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.photo import Photo
-from ganfit_widgets.component import joined
+from ganfit_widgets.component import grow, joined
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.fit_settings import FitSettings, Values
 from ganfit_widgets.mesh_view import MeshView
@@ -72,6 +72,8 @@ class SetPlayer(StepPlayer):
             view.show(photo.image)
         self._chart = CurveChart("objective, by photo")
         pairs = [widgets.VBox(pair) for pair in zip(self._given, self._fitted, strict=True)]
+        for pair in pairs:
+            grow(pair, SIDE)
         views = widgets.HBox([self.mesh, *pairs, self._chart])
         views.add_class("ganfit-views")
         steps = partial(fit_set, self.photos, model, self.config, self.weights, free=self.free)
