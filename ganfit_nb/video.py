@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import UInt8
+from numpy import ndarray
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.landmarks import LandmarkDetector
 from ganfit_nb.photo import Photo
+from ganfit_nb.reading import reading
+from ganfit_nb.tone_mapping import sdr
 
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mjpg", ".mjpeg")
+FORMATS = "avi,matroska,webm,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo"  # of files that hold their pictures themselves
+MAXIMUM_SIDE = 8192  # px
+HDR: dict[int, Literal["pq", "hlg"]] = {16: "pq", 18: "hlg"}  # by the transfer characteristics of ITU-T H.273
 FRAMES = 5  # "we uniformly sample only 5 frames from each video regardless of their zoom level"
 TRIES = 5  # frames looked at around each of them until one shows a face
 
@@ -62,15 +69,25 @@ def count_frames(path: Path) -> int:
 
 
 def read_frames(path: Path, indices: set[int]) -> dict[int, UInt8[Tensor, "H W 3"]]:
-    """The frames with these numbers, as RGB."""
+    """The frames with these numbers, upright and as sRGB."""
     last = max(indices)
     found = {}
     for index, frame in enumerate(_decoded(path)):
         if index in indices:
-            found[index] = torch.from_numpy(frame.to_ndarray(format="rgb24"))
+            found[index] = torch.from_numpy(_picture(frame))
         if index == last:
             break
     return found
+
+
+def _picture(frame: Any) -> UInt8[ndarray, "H W 3"]:
+    transfer = HDR.get(frame.color_trc)
+    if transfer:
+        signal = frame.to_ndarray(format="rgb48le").astype(np.float32) / 65535
+        picture = sdr(signal, transfer)
+    else:
+        picture = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))  # both count counter-clockwise
 
 
 def _decoded(path: Path) -> Iterator[Any]:
@@ -88,13 +105,15 @@ def _opened(path: Path) -> Iterator[tuple[Any, type[Exception]]]:
         import av
     except ImportError as error:
         raise GanfitError('Videos need PyAV; pip install "ganfit_nb[evaluation]" brings it.') from error
-    if not path.is_file():
-        raise GanfitError(f"There is no file {path}.")
-    try:
-        container = av.open(str(path))
-    except av.FFmpegError as error:
-        raise GanfitError(f"{path} is not a video that can be read; convert it to MP4.") from error
+    with reading(path, "is not a video that can be read; convert it to MP4."):
+        # A playlist that is called a video must open neither other files nor connections.
+        container = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": FORMATS})
     with container:
         if not container.streams.video:
             raise GanfitError(f"{path} holds no picture; use an intact video.")
+        size = container.streams.video[0].codec_context
+        if max(size.width, size.height) > MAXIMUM_SIDE:
+            raise GanfitError(
+                f"{path} has {size.width}×{size.height} pixels; reduce it to at most {MAXIMUM_SIDE} a side."
+            )
         yield container, av.FFmpegError
