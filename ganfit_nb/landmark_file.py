@@ -16,9 +16,13 @@ from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.landmarks import DetectedFace
+from ganfit_nb.reading import reading
 
 SUFFIXES = (".pts", ".json")
 POINTS = 68
+MAXIMUM_BYTES = 2**20
+SMALLEST_SPREAD = 2.0  # px, standard deviation along the longer axis
+NARROWEST = 0.1  # of the shorter axis to the longer
 
 
 class LandmarkFile:
@@ -40,18 +44,26 @@ class LandmarkFile:
 
 
 def read_landmarks(path: Path) -> Float[Tensor, "68 2"]:
-    """The points, px with the top-left pixel's centre at (0.5, 0.5). GanfitError when the file holds something else."""
-    try:
+    """The points, px with the top-left pixel's centre at (0.5, 0.5).
+
+    GanfitError when the file holds something else, or points that no face can have.
+    """
+    with reading(path, "holds no landmarks; give a .pts or .json of 68 points x y.", MAXIMUM_BYTES):
         text = path.read_text(encoding="utf-8")
         rows = _json_rows(text) if path.suffix.lower() == ".json" else _pts_rows(text)
         points = torch.tensor([[float(x), float(y)] for x, y in rows])
-    except OSError as error:
-        raise GanfitError(f"{path} cannot be read ({error.strerror}); give a .pts or .json of 68 points.") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise GanfitError(f"{path} holds no landmarks; give a .pts or .json of 68 points x y.") from error
     if points.shape != (POINTS, 2) or not bool(torch.isfinite(points).all()):
         raise GanfitError(f"{path} holds {len(points)} landmarks; give the 68 of iBUG, all of them finite.")
+    if not is_spread(points):
+        raise GanfitError(f"The landmarks of {path} lie on one place or line; mark the 68 points of a face.")
     return points if path.suffix.lower() == ".json" else points - 0.5
+
+
+def is_spread(points: Float[Tensor, "68 2"]) -> bool:
+    """Whether landmarks span a face: at least a few pixels, and in both directions. Those of a profile are half as wide
+    as they are high."""
+    wide, narrow = torch.linalg.svdvals((points - points.mean(0)).double()).div(POINTS**0.5).tolist()
+    return wide > SMALLEST_SPREAD and narrow > NARROWEST * wide
 
 
 def _json_rows(text: str) -> list[list[float]]:

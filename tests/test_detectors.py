@@ -81,8 +81,37 @@ def test_files_without_68_points_are_refused(tmp_path, text):
         (tmp_path / f"bad{suffix}").write_text(text)
         with pytest.raises(GanfitError, match="landmarks"):
             LandmarkFile(tmp_path / f"bad{suffix}")
-    with pytest.raises(GanfitError, match="cannot be read"):
+    with pytest.raises(GanfitError, match="There is no file"):
         LandmarkFile(tmp_path / "absent.pts")
+
+
+LINE = [[10.0 * k, 5.0 * k + 3.0] for k in range(68)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (json.dumps([[200.0, 200.0]] * 68), "one place or line"),
+        (json.dumps(LINE), "one place or line"),
+        (json.dumps([[x, y + 1e-3 * (k % 2)] for k, (x, y) in enumerate(LINE)]), "one place or line"),
+        (json.dumps([[200.0 + 1e-4 * k, 200.0 + 1e-4 * (k % 9)] for k in range(68)]), "one place or line"),
+        ("[" + ",".join(["[" + "9" * 400 + ",1]"] * 68) + "]", "holds no landmarks"),
+        ("[" * 100_000, "holds no landmarks"),
+        ('{"landmarks": 5}', "holds no landmarks"),
+        ('{"landmarks": {"x": 1}}', "holds no landmarks"),
+        ('{"points": []}', "holds no landmarks"),
+        ("null", "holds no landmarks"),
+        (" " * 2**21, "too large"),
+    ],
+)
+def test_points_that_no_face_has_are_refused_when_they_are_read(tmp_path, content, message):
+    (tmp_path / "bad.json").write_text(content)
+    with pytest.raises(GanfitError, match=message) as caught:
+        LandmarkFile(tmp_path / "bad.json")
+    assert "\n" not in str(caught.value)
+    (tmp_path / "bad.pts").write_bytes(b"\xff\xfe{ 1 2 }")
+    with pytest.raises(GanfitError, match="holds no landmarks"):
+        LandmarkFile(tmp_path / "bad.pts")
 
 
 def test_points_of_another_picture_are_refused(tmp_path, points):
