@@ -15,14 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.landmarks import DetectedFace
+from ganfit_nb.landmarks import DetectedFace, is_spread
 from ganfit_nb.reading import reading
 
 SUFFIXES = (".pts", ".json")
 POINTS = 68
 MAXIMUM_BYTES = 2**20
-SMALLEST_SPREAD = 2.0  # px, standard deviation along the longer axis
-NARROWEST = 0.1  # of the shorter axis to the longer
 
 
 class LandmarkFile:
@@ -57,13 +55,6 @@ def read_landmarks(path: Path) -> Float[Tensor, "68 2"]:
     if not is_spread(points):
         raise GanfitError(f"The landmarks of {path} lie on one place or line; mark the 68 points of a face.")
     return points if path.suffix.lower() == ".json" else points - 0.5
-
-
-def is_spread(points: Float[Tensor, "68 2"]) -> bool:
-    """Whether landmarks span a face: at least a few pixels, and in both directions. Those of a profile are half as wide
-    as they are high."""
-    wide, narrow = torch.linalg.svdvals((points - points.mean(0)).double()).div(POINTS**0.5).tolist()
-    return wide > SMALLEST_SPREAD and narrow > NARROWEST * wide
 
 
 def _json_rows(text: str) -> list[list[float]]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -14,14 +15,18 @@ from torch import Tensor
 
 from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.faces_found import Choice, chosen_face
 from ganfit_nb.image_file import read_image
-from ganfit_nb.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector
+from ganfit_nb.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector, is_spread
+from ganfit_nb.pixels import rgb_bytes
+from ganfit_nb.values import whole
 from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
 
 SIDE_MM = 280.0  # the aligned image's side at the face: head, hair and some neck
 ORIGIN = (0.5, 0.52)  # where the template's centroid lies in it, as fractions of the side
 SMALL_FACE = 60.0  # px between the outer eye corners; below it a note warns
 EYES = (36, 45)  # outer corners in the 68
+SIZES = 16, 4096  # px, of an aligned image
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Photo:
 
     image: the aligned photo, RGB in [0, 1]. landmarks: 68 in iBUG order, px of `image`; dense: MediaPipe's 478, if the
     detector has them. original: the decoded photo. to_original: affine map from px of `image` to px of `original`.
+    boxes: x0, y0, x1, y1 of all faces that were found, px of `original`, the largest first.
     """
 
     image: Float[Tensor, "size size 3"]
@@ -38,27 +44,41 @@ class Photo:
     original: UInt8[Tensor, "H0 W0 3"]
     to_original: Float[Tensor, "2 3"]
     source: str
-    faces_found: int
+    boxes: Float[Tensor, "faces 4"]
     notes: tuple[str, ...]
 
     @classmethod
-    def open(cls, path: str | Path, detector: LandmarkDetector | None = None, size: int = 512) -> Photo:
-        """Reads a file. GanfitError when it is no usable image or shows no face."""
+    def open(
+        cls,
+        path: str | Path,
+        detector: LandmarkDetector | None = None,
+        size: int = 512,
+        face: Choice | None = None,
+    ) -> Photo:
+        """Reads a file and aligns it to its largest face, or to the `face` of this number (the largest is 1) or at this
+        point (x, y) in px of the picture, of which the longer side counts at most 4096.
+
+        GanfitError when it is no usable image or shows no such face.
+        """
+        whole("size", size, *SIZES)
         original, notes = read_image(Path(path))
-        return cls._align(original, detector, size, str(path), notes)
+        return cls._align(original, detector, size, str(path), notes, face)
 
     @classmethod
     def from_image(
         cls,
-        image: Float[Tensor, "H W 3"] | UInt8[Tensor, "H W 3"],
+        image: Any,
         detector: LandmarkDetector | None = None,
         size: int = 512,
         source: str = "image",
+        face: Choice | None = None,
     ) -> Photo:
-        """From RGB, uint8 or float in [0, 1]: a rendering, a video frame. GanfitError when it shows no face."""
-        if image.is_floating_point():
-            image = image.detach().mul(255).round().clamp(0, 255).to(torch.uint8)
-        return cls._align(image.cpu(), detector, size, source, ())
+        """From a tensor, an array or a PIL image (`pixels.rgb_bytes`): a rendering, a video frame.
+
+        GanfitError when it is no such picture or shows no face.
+        """
+        whole("size", size, *SIZES)
+        return cls._align(rgb_bytes(image), detector, size, source, (), face)
 
     @classmethod
     def _align(
@@ -68,14 +88,15 @@ class Photo:
         size: int,
         source: str,
         notes: tuple[str, ...],
+        choice: Choice | None,
     ) -> Photo:
-        faces = (detector or default_detector())(original.float() / 255)
+        faces = [f for f in (detector or default_detector())(original.float() / 255) if is_spread(f.landmarks)]
         if not faces:
             raise GanfitError(
                 f"No face was found in {source}; use a photo in which one is clearly visible, or mark its 68 points by "
                 "hand (--landmarks FILE.pts)."
             )
-        face = faces[0]
+        face = chosen_face(faces, choice, source)
         transform = alignment(face, size)
         to_aligned = inverse(transform)
         dense = None
@@ -89,9 +110,14 @@ class Photo:
             original=original,
             to_original=transform.float(),
             source=source,
-            faces_found=len(faces),
-            notes=(*notes, *_face_notes(faces)),
+            boxes=torch.stack([found.box for found in faces]).float(),
+            notes=(*notes, *_face_notes(faces, face, choice)),
         )
+
+    @property
+    def faces_found(self) -> int:
+        """How many faces there are in the picture."""
+        return len(self.boxes)
 
     @property
     def size(self) -> int:
@@ -110,7 +136,8 @@ class Photo:
         return replace(self, image=self.image.to(device), landmarks=self.landmarks.to(device), dense=dense)
 
     def at(self, size: int) -> Photo:
-        """The same photo aligned at another size, resampled from the original."""
+        """The same photo aligned at another size, px, resampled from the original. GanfitError for an absurd one."""
+        whole("size", size, *SIZES)
         factor = size / self.size
         transform = self.to_original / torch.tensor([factor, factor, 1])
         return Photo(
@@ -120,7 +147,7 @@ class Photo:
             original=self.original,
             to_original=transform,
             source=self.source,
-            faces_found=self.faces_found,
+            boxes=self.boxes,
             notes=self.notes,
         )
 
@@ -172,11 +199,11 @@ def _aligned_image(original: UInt8[Tensor, "H W 3"], transform: Float[Tensor, "2
     return resample(batch, transform, size)[0].permute(1, 2, 0).contiguous()
 
 
-def _face_notes(faces: list[DetectedFace]) -> tuple[str, ...]:
+def _face_notes(faces: list[DetectedFace], chosen: DetectedFace, choice: Choice | None) -> tuple[str, ...]:
     notes = []
-    if len(faces) > 1:
+    if len(faces) > 1 and choice is None:
         notes.append(f"{len(faces)} faces were found; the largest is used.")
-    eyes = float((faces[0].landmarks[EYES[1]] - faces[0].landmarks[EYES[0]]).norm())
+    eyes = float((chosen.landmarks[EYES[1]] - chosen.landmarks[EYES[0]]).norm())
     if eyes < SMALL_FACE:
         notes.append(
             f"The face is small ({eyes:.0f} pixels between the outer corners of the eyes): expect little detail."

@@ -12,6 +12,7 @@ from ganfit_nb.arcface import PACKS, load_arcface, packs_folder
 from ganfit_nb.asset_registry import shipped_sha256
 from ganfit_nb.detectors import load_detector
 from ganfit_nb.face_model import FaceModel, shipped_texture
+from ganfit_nb.faces_found import Choice
 from ganfit_nb.fingerprint import fingerprint
 from ganfit_nb.fitting import FitConfig, FitStep, fit
 from ganfit_nb.gan_texture import GanTexture
@@ -40,7 +41,7 @@ class Recipe:
     identity: str = "dlib"
     landmarks: str = "mediapipe"
     without: tuple[str, ...] = ()
-    face: int | tuple[float, float] | None = None
+    face: Choice | None = None
 
     def absolute(self) -> Recipe:
         """The same recipe for a process in another folder."""
@@ -73,7 +74,7 @@ class Recipe:
 
     def photo(self, path: Path) -> Photo:
         """Reads a photo and finds its face; GanfitError when it is no usable picture or shows none."""
-        return Photo.open(path, self.detector(), **({} if self.face is None else {"face": self.face}))
+        return Photo.open(path, self.detector(), face=self.face)
 
     def steps(self, photo: Photo) -> Iterator[FitStep]:
         """The fit."""

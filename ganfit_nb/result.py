@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganfit_nb.export import as_lists, contact_sheet, write_json, write_meshes
 from ganfit_nb.face_model import FaceModel
+from ganfit_nb.faces_found import Choice, faces_found_sheet
 from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork, aligned_crop
 from ganfit_nb.outputs import RESULT, complete_result
@@ -42,7 +43,7 @@ class Result:
     interrupted: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)
     contents: Mapping[str, str] = field(default_factory=dict)
-    face: int | tuple[float, float] | None = None
+    face: Choice | None = None
 
     @property
     def final(self) -> FitStep:
@@ -122,6 +123,8 @@ class Result:
             write_meshes(folder, self.model, self.final.parameters)
             sheet = overlay(self.photo, self.model, self.final)
             sheet.save(folder / "overlay.png")
+            if self.photo.faces_found > 1:
+                faces_found_sheet(self.photo.original, self.photo.boxes).save(folder / "faces.png")
             page = report(record, self.model, self.final.parameters, sheet)
             (folder / "report.html").write_text(page, encoding="utf-8")
         write_json(folder / RESULT, record)

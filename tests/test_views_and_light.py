@@ -67,7 +67,7 @@ def test_the_first_light_comes_from_where_it_came(model, azimuth):
         original=(picture * 255).to(torch.uint8),
         to_original=torch.eye(3)[:2],
         source="rendering",
-        faces_found=1,
+        boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]),
         notes=(),
     )
     guess = first_light(photo, model, truth)
