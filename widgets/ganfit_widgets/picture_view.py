@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ganfit_nb.export import to_pil
-from ganfit_widgets.component import Component, grow, joined
+from ganfit_widgets.component import Component, grow
 from ganfit_widgets.drawing import FONT_SIZE, font
 
 CAPTION = 18  # pixels
@@ -82,17 +82,7 @@ class PictureView(Component):
         """The picture over its caption."""
         shown = self._shown or Image.new("RGB", (self.size, self.size), "white")
         height = round(self.size * shown.height / shown.width)
-        return _captioned(shown.resize((self.size, height), Image.Resampling.LANCZOS), self.caption)
-
-
-def sheet(pictures: Sequence[Float[Tensor, "H W 3"]], captions: Sequence[str]) -> Image.Image:
-    """Pictures from left to right, each over its caption; display values in [0, 1]."""
-    return joined([_captioned(to_pil(p), caption) for p, caption in zip(pictures, captions, strict=True)])
-
-
-def _captioned(picture: Image.Image, caption: str) -> Image.Image:
-    whole = Image.new("RGB", (picture.width, picture.height + CAPTION), "white")
-    whole.paste(picture)
-    place = picture.width / 2, picture.height + 3
-    ImageDraw.Draw(whole).text(place, caption, "black", font(FONT_SIZE), anchor="ma")
-    return whole
+        sheet = Image.new("RGB", (self.size, height + CAPTION), "white")
+        sheet.paste(shown.resize((self.size, height), Image.Resampling.LANCZOS))
+        ImageDraw.Draw(sheet).text((self.size / 2, height + 3), self.caption, "black", font(FONT_SIZE), anchor="ma")
+        return sheet
