@@ -258,7 +258,7 @@ def write_unusable(kind: str, folder: Path) -> Path:
         ("20,000 wide", "too large"),
         ("bomb", "too large"),
         ("no face", "No face was found"),
-        ("floating point", "Floating-point images are not supported"),
+        ("floating point", "has floating-point or Lab pixels"),
     ],
 )
 def test_unusable_input_is_refused_in_one_sentence(tmp_path: Path, kind: str, message: str) -> None:
