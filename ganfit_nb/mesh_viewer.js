@@ -1,5 +1,5 @@
 // A lit mesh to turn by mouse, touch and keys, in plain WebGL 2. `Viewer` needs a page only; the default export makes
-// it the view of a Python MeshCanvas.
+// it the view of a Python MeshCanvas (ganfit_widgets); report.html uses it, too.
 
 const NEAR = 10, FAR = 7000; // mm
 const KEY_TURN = Math.PI / 36, ZOOM = 1.08; // by one press of an arrow, by one notch of the wheel
@@ -64,7 +64,7 @@ export class Viewer {
     };
     add("Front", "From the front", () => this.look(0, 0));
     add("Side", "From the subject's left", () => this.look(Math.PI / 2, 0));
-    add("Reset", "Back to the first view", () => this.move(this.home, true));
+    add("Reset view", "Back to the first view", () => this.move(this.home, true));
     add("Enlarge", "Larger on the page, or as before", () => this.host.closest(".ganfit-mesh")?.classList.toggle("ganfit-large"));
     add("Full screen", "The whole screen; Escape leaves it", () => this.frame.requestFullscreen());
     return row;

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from ganfit_nb.curves import HEIGHT, POINTS, TOP
 from ganfit_widgets import CurveChart
-from ganfit_widgets.curve_chart import HEIGHT, POINTS, TOP
 
 
 @pytest.fixture

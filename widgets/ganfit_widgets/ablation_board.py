@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Tuple, observe, validate
 
+from ganfit_nb.drawing import Drawing
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.evaluation.ablation import VARIANTS, Variant
 from ganfit_nb.face_model import FaceModel
@@ -20,7 +21,6 @@ from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.photo import Photo
 from ganfit_widgets.component import Component
-from ganfit_widgets.drawing import Drawing
 from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView

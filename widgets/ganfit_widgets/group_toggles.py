@@ -7,9 +7,9 @@ from dataclasses import asdict
 import ipywidgets as widgets
 from PIL import Image
 
+from ganfit_nb.drawing import Drawing
 from ganfit_nb.free_groups import FreeGroups
 from ganfit_widgets.component import Component
-from ganfit_widgets.drawing import Drawing
 
 MEANINGS = {
     "identity": "the shape of the head, p_s",

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ganfit_nb.drawing import FONT_SIZE, font
 from ganfit_nb.export import to_pil
 from ganfit_widgets.component import Component, grow
-from ganfit_widgets.drawing import FONT_SIZE, font
 
 CAPTION = 18  # pixels
 

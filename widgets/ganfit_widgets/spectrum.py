@@ -9,10 +9,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ganfit_nb.curves import COLOURS
+from ganfit_nb.drawing import Drawing
 from ganfit_nb.morphable import variance_shares
 from ganfit_widgets.component import Component
-from ganfit_widgets.curve_chart import COLOURS
-from ganfit_widgets.drawing import Drawing
 
 WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 44, 24
