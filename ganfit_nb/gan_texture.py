@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.networks.progressive_generator import Generator
+from ganfit_nb.networks.progressive_generator import Generator, hats
 from ganfit_nb.reading import reading
-from ganfit_nb.tensor_files import MAXIMUM_BYTES, save_tensors
+from ganfit_nb.tensor_files import MAXIMUM_BYTES, require_finite, save_tensors
 
 
 class GanTexture(nn.Module):
@@ -60,15 +60,14 @@ class GanTexture(nn.Module):
         with reading(path, "holds no texture GAN; train one with: ganfit train texture", MAXIMUM_BYTES):
             with safe_open(path, "pt") as file:
                 sizes = {name: int(value) for name, value in (file.metadata() or {}).items()}
-            stored = load_file(path)
-            with torch.device("meta"):  # the sizes are the file's word, so they are held against its tensors first
-                wanted = {name: value.shape for name, value in Generator(**sizes).state_dict().items()}
-            if {name: value.shape for name, value in stored.items()} != wanted:
-                raise ValueError("other shapes")
-            if not all(value.is_floating_point() and bool(torch.isfinite(value).all()) for value in stored.values()):
-                raise ValueError("numbers that are not finite")
-            generator = Generator(**sizes)
-            generator.load_state_dict({name: value.float() for name, value in stored.items()})
+            with torch.device("meta"):  # without memory: the sizes are the file's word, its tensors need not have them
+                generator = Generator(**sizes)
+            stored = {name: value.float() for name, value in load_file(path).items()}
+            for value in stored.values():
+                require_finite(value)
+            generator.load_state_dict(stored, assign=True)
+            for side, picture in generator.pictures.items():
+                picture.hats = hats(int(side))  # which is not stored
         return cls(generator)
 
     @classmethod

@@ -342,14 +342,15 @@ def model_file(**changes) -> ModelFile:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"mean": FACE.mean * np.float32(1e30), "identity": FACE.identity * np.float32(1e30)}, "e.32 units"),
+        ({"mean": FACE.mean * np.float32(1e30), "identity": FACE.identity * np.float32(1e30)}, "not finite"),
+        ({"mean": FACE.mean * np.float32(1e9)}, r"2\.\de.11 units"),
         ({"mean": np.full_like(FACE.mean, 5.0)}, "0 units"),
         ({"mean": FACE.mean * np.float32([1, 1, 0])}, "flat"),
         ({"identity": FACE.identity * np.float32(1e6)}, "farther"),
         ({"expression": FACE.expression * np.float32("nan")}, "not finite"),
         ({"faces": FACE.faces - 1}, "triangles"),
     ],
-    ids=["huge", "equal", "flat", "modes", "nan", "negative"],
+    ids=["huge", "large", "equal", "flat", "modes", "nan", "negative"],
 )
 def test_numbers_that_make_no_face_are_refused(changes, reason):
     with pytest.raises(GanfitError, match=reason):

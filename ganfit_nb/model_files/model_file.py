@@ -47,10 +47,10 @@ class ModelFile:
 
     def checked(self, path: Path) -> ModelFile:
         """Itself, as read from `path`; GanfitError when the arrays do not make a face model."""
-        arrays = [self.mean, self.identity, self.expression]
-        arrays += [self.colour.mean, self.colour.basis] if self.colour else []
-        if not all(np.isfinite(extreme) for array in arrays if array.size for extreme in (array.min(), array.max())):
-            raise damaged(path, self.kind, "it holds numbers that are not finite")
+        lengths = [_length(array) for array in (self.mean, self.identity, self.expression)]
+        lengths += [_length(self.colour.mean), _length(self.colour.basis)] if self.colour else []
+        if not np.isfinite(lengths).all():
+            raise damaged(path, self.kind, "it holds numbers that are not finite, or as good as")
         if len(self.identity) == 0 or len(self.faces) == 0:
             raise damaged(path, self.kind, "it has no identity modes or no triangles")
         if self.faces.shape[1] != 3 or self.faces.min() < 0 or self.faces.max() >= len(self.mean):
@@ -61,13 +61,17 @@ class ModelFile:
             raise damaged(path, self.kind, f"its mean face extends over {size:.2g} units")
         if extent.min() < FLAT * size:
             raise damaged(path, self.kind, "its mean face is flat")
-        if any(
-            max(-float(modes.min()), float(modes.max())) > size
-            for modes in (self.identity, self.expression)
-            if len(modes)
-        ):
+        counts = np.array([len(self.identity), len(self.expression)]) * len(self.mean)
+        if (lengths[1:3] > size * np.sqrt(counts)).any():
             raise damaged(path, self.kind, "its modes move vertices farther than the face is large")
         return replace(self, source=path)
+
+
+def _length(array: Array) -> float:
+    """Euclidean length of all numbers, in one quick pass; not finite if one of them is not, or is beyond 10^19."""
+    flat = array.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(flat @ flat))
 
 
 def damaged(path: Path, kind: str, reason: str) -> GanfitError:
