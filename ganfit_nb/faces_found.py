@@ -24,6 +24,8 @@ def chosen_face(faces: Sequence[DetectedFace], choice: Choice | None, source: st
     """
     if choice is None:
         return faces[0]
+    if not isinstance(choice, int) and not (isinstance(choice, tuple) and len(choice) == 2):
+        raise GanfitError(f"face must be a number or a point (x, y) in pixels, not {choice!r}.")
     if isinstance(choice, tuple):
         for face in reversed(faces):  # of faces within each other the smaller is meant
             x0, y0, x1, y1 = face.box.tolist()

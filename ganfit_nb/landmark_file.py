@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.landmarks import DetectedFace, is_spread
+from ganfit_nb.landmarks import DetectedFace, is_near, is_spread
 from ganfit_nb.reading import reading
 
 SUFFIXES = (".pts", ".json")
@@ -31,14 +31,13 @@ class LandmarkFile:
 
     def __call__(self, image: Float[Tensor, "H W 3"]) -> list[DetectedFace]:
         """The one face. GanfitError when the points lie outside the image."""
-        low, high = self.landmarks.amin(0), self.landmarks.amax(0)
-        extent = torch.tensor([image.shape[1], image.shape[0]])
-        if bool((low < -0.5 * extent).any()) or bool((high > 1.5 * extent).any()):
+        if not is_near(self.landmarks, image.shape[1], image.shape[0]):
             raise GanfitError(
                 f"The landmarks of {self.path} lie outside the photo, which counts {image.shape[1]}×{image.shape[0]} "
                 "pixels here; mark the photo at this size."
             )
-        return [DetectedFace(self.landmarks, None, torch.cat([low, high]), 1.0)]
+        box = torch.cat([self.landmarks.amin(0), self.landmarks.amax(0)])
+        return [DetectedFace(self.landmarks, None, box, 1.0)]
 
 
 def read_landmarks(path: Path) -> Float[Tensor, "68 2"]:

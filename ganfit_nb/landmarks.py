@@ -77,11 +77,19 @@ def turned(landmarks: Float[Tensor, "68 2"]) -> float:
     return abs(float((tip - 0.5 * (left + right)) @ across / (across @ across)))
 
 
-def is_spread(points: Float[Tensor, "68 2"]) -> bool:
+def is_spread(points: Float[Tensor, "N 2"]) -> bool:
     """Whether landmarks span a face: at least a few pixels, and in both directions. Those of a profile are half as wide
     as they are high."""
+    if not bool(torch.isfinite(points).all()):
+        return False
     wide, narrow = torch.linalg.svdvals((points - points.mean(0)).double()).div(len(points) ** 0.5).tolist()
     return wide > SMALLEST_SPREAD and narrow > NARROWEST * wide
+
+
+def is_near(points: Float[Tensor, "N 2"], width: int, height: int) -> bool:
+    """Whether points lie in a picture or not farther outside than half of its sides."""
+    extent = torch.tensor([width, height])
+    return bool(((points >= -0.5 * extent) & (points <= 1.5 * extent)).all())
 
 
 def by_area(faces: Iterable[DetectedFace]) -> list[DetectedFace]:
@@ -115,14 +123,17 @@ class MediaPipeDetector:
         side = max(image.shape[2:])
         factor = max(1, side // DETECTION_SIDE)
         reduced = F.avg_pool2d(image, factor)
-        whole = self._at_four_turns(reduced, factor)
+        whole = self._at_four_turns(reduced)
         if _best_score(whole[0]) < CERTAIN:
-            whole.append(self._with_mirrored_margin(reduced, factor))
-        yield from sorted(whole, key=_best_score, reverse=True)
-        for divisor in TILES:
-            if side / divisor >= SMALLEST_TILE:
-                found = self.detection(*_tiles(image, divisor), TILE_SCORE)
-                yield self._seen_again(image, distinct([detection for tile in found for detection in tile]))
+            whole.append(self._with_mirrored_margin(reduced))
+        for found in sorted(whole, key=_best_score, reverse=True):
+            yield [detection.scaled(factor) for detection in found]
+        for tile in (side / divisor for divisor in TILES):
+            if tile >= SMALLEST_TILE:
+                extended, margin = _mirrored(image, round(tile / 4))
+                found_by_tile = self.detection(*_tiles(extended, tile), TILE_SCORE)
+                found = distinct([detection for found in found_by_tile for detection in found])
+                yield _within(image, self._seen_again(extended, found), margin)
 
     def _seen_again(self, image: Float[Tensor, "1 3 H W"], found: list[Detection]) -> list[Detection]:
         """The detections that a second look at their surroundings confirms, as it sees them.
@@ -136,8 +147,8 @@ class MediaPipeDetector:
         again = self.detection(squares, windows, SECOND_SCORE)
         return distinct([d for first, seen in zip(found, again, strict=True) for d in seen if _overlaps(first, d)])
 
-    def _at_four_turns(self, image: Float[Tensor, "1 3 H W"], factor: int) -> list[list[Detection]]:
-        """In an image that was reduced by `factor`, as the camera may have been held anyhow; the likeliest turn first.
+    def _at_four_turns(self, image: Float[Tensor, "1 3 H W"]) -> list[list[Detection]]:
+        """Of the whole image, as the camera may have been held anyhow; the likeliest turn first.
 
         Upright alone will not do: an upside-down face is found, too, but misread. The same goes for a part of an
         upright face at other turns, so they must be the better by some margin.
@@ -146,20 +157,18 @@ class MediaPipeDetector:
         centre, side = (width / 2, height / 2), float(max(height, width))
         turns = [square(centre, side, quarter * math.pi / 2, DETECTOR_SIZE) for quarter in range(4)]
         windows = torch.cat([resample(image, turn, DETECTOR_SIZE, "zeros") for turn in turns])
-        upright, *turned = self.detection(windows, [factor * turn for turn in turns], MINIMUM_SCORE)
+        upright, *turned = self.detection(windows, turns, MINIMUM_SCORE)
         turned = [[replace(d, score=d.score - UPRIGHT_BONUS) for d in found] for found in turned]
         return sorted([upright, *turned], key=_best_score, reverse=True)
 
-    def _with_mirrored_margin(self, image: Float[Tensor, "1 3 H W"], factor: int) -> list[Detection]:
-        """In an image with a margin in which it is mirrored: what is half a face at the border becomes a whole one."""
-        height, width = image.shape[2:]
-        margin = min(max(height, width) // 4, height - 1, width - 1)
-        extended = F.pad(image, (margin,) * 4, mode="reflect")
-        window = square((width / 2 + margin, height / 2 + margin), 1.5 * max(height, width), 0.0, DETECTOR_SIZE)
-        to_image = window - margin * torch.tensor([[0, 0, 1], [0, 0, 1]])
-        (found,) = self.detection(resample(extended, window, DETECTOR_SIZE), [factor * to_image], MIRRORED_SCORE)
-        extent = factor * torch.tensor([width, height])
-        return [d for d in found if bool(((d.centre > -0.1 * d.side) & (d.centre < extent + 0.1 * d.side)).all())]
+    def _with_mirrored_margin(self, image: Float[Tensor, "1 3 H W"]) -> list[Detection]:
+        """Of the whole image, mirrored in a margin around it: what is half a face at the border becomes a whole one."""
+        side = max(image.shape[2:])
+        extended, margin = _mirrored(image, side // 4)
+        height, width = extended.shape[2:]
+        window = square((width / 2, height / 2), 1.5 * side, 0.0, DETECTOR_SIZE)
+        (found,) = self.detection(resample(extended, window, DETECTOR_SIZE), [window], MIRRORED_SCORE)
+        return _within(image, found, margin)
 
     def _face(self, image: Float[Tensor, "1 3 H W"], detection: Detection) -> DetectedFace | None:
         across = detection.eyes[1] - detection.eyes[0]
@@ -182,12 +191,23 @@ def _best_score(found: list[Detection]) -> float:
     return found[0].score if found else 0.0
 
 
-def _tiles(
-    image: Float[Tensor, "1 3 H W"], divisor: int
-) -> tuple[Float[Tensor, "N 3 128 128"], list[Float[Tensor, "2 3"]]]:
-    """Square tiles of a part of the image's longer side at the detector's size, and the transforms to the image."""
+def _mirrored(image: Float[Tensor, "1 3 H W"], margin: int) -> tuple[Float[Tensor, "1 3 H1 W1"], int]:
+    """The image with a margin in which it is mirrored, and how wide that is: at most the image."""
+    margin = min(margin, image.shape[2] - 1, image.shape[3] - 1)
+    return F.pad(image, (margin,) * 4, mode="reflect"), margin
+
+
+def _within(image: Float[Tensor, "1 3 H W"], found: list[Detection], margin: int) -> list[Detection]:
+    """What was found in an image with a margin, in px of the image, without what is not in it."""
+    extent = torch.tensor([image.shape[3], image.shape[2]])
+    moved = [replace(d, centre=d.centre - margin, eyes=d.eyes - margin) for d in found]
+    return [d for d in moved if bool(((d.centre > -0.1 * d.side) & (d.centre < extent + 0.1 * d.side)).all())]
+
+
+def _tiles(image: Float[Tensor, "1 3 H W"], tile: float) -> tuple[Float[Tensor, "N 3 128 128"], list[Tensor]]:
+    """Square tiles of `tile` px at the detector's size, and the transforms (2, 3) from them to the image."""
     height, width = image.shape[2:]
-    scale = divisor * DETECTOR_SIZE / max(height, width)
+    scale = DETECTOR_SIZE / tile
     size = [max(1, round(scale * height)), max(1, round(scale * width))]
     small = F.interpolate(image, size, mode="bilinear", antialias=True)
     small = F.pad(small, (0, max(0, DETECTOR_SIZE - size[1]), 0, max(0, DETECTOR_SIZE - size[0])))

@@ -17,7 +17,7 @@ from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.faces_found import Choice, chosen_face
 from ganfit_nb.image_file import read_image
-from ganfit_nb.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector, is_spread
+from ganfit_nb.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector, is_near, is_spread
 from ganfit_nb.pixels import rgb_bytes
 from ganfit_nb.values import whole
 from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
@@ -90,7 +90,8 @@ class Photo:
         notes: tuple[str, ...],
         choice: Choice | None,
     ) -> Photo:
-        faces = [f for f in (detector or default_detector())(original.float() / 255) if is_spread(f.landmarks)]
+        found = (detector or default_detector())(original.float() / 255)
+        faces = [face for face in found if _is_of(original, face)]
         if not faces:
             raise GanfitError(
                 f"No face was found in {source}; use a photo in which one is clearly visible, or mark its 68 points by "
@@ -110,7 +111,7 @@ class Photo:
             original=original,
             to_original=transform.float(),
             source=source,
-            boxes=torch.stack([found.box for found in faces]).float(),
+            boxes=torch.stack([each.box for each in faces]).float(),
             notes=(*notes, *_face_notes(faces, face, choice)),
         )
 
@@ -150,6 +151,13 @@ class Photo:
             boxes=self.boxes,
             notes=self.notes,
         )
+
+
+def _is_of(original: UInt8[Tensor, "H W 3"], face: DetectedFace) -> bool:
+    """Whether the points can be a face's in this picture: an alignment to others could want any amount of memory."""
+    height, width = original.shape[:2]
+    points = [face.landmarks] if face.dense is None else [face.landmarks, face.dense[:, :2]]
+    return all(is_spread(some) and is_near(some, width, height) for some in points)
 
 
 @cache

@@ -12,11 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.image_file import upright_srgb
 
 FORMS = (
     "a torch tensor, a NumPy array or a PIL image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), bytes or floats in [0, 1]"
 )
 HIGHLIGHT = 8.0  # floats of 0 to 255 exceed it, highlights of a rendering do not
+SHADOW = -0.01  # floats of -1 to 1 fall below it, rounding errors do not
 SIDES = 32, 16_384  # px
 
 
@@ -26,9 +28,9 @@ def rgb_bytes(image: Any) -> UInt8[Tensor, "H W 3"]:
     GanfitError when it is none of FORMS, or its values are no colours.
     """
     if isinstance(image, Image.Image):
-        image = np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        return _of_pillow(image)
     if isinstance(image, Tensor):
-        image = image.detach().cpu().numpy()
+        image = (image.float() if image.is_floating_point() else image).detach().cpu().numpy()
     if not isinstance(image, ndarray) or image.ndim not in (2, 3):
         raise GanfitError(f"A picture must be {FORMS}.")
     values = image if image.ndim == 3 else image[..., None]
@@ -40,6 +42,16 @@ def rgb_bytes(image: Any) -> UInt8[Tensor, "H W 3"]:
     return torch.from_numpy(_on_white(_as_bytes(values)))
 
 
+def _of_pillow(image: Image.Image) -> UInt8[Tensor, "H W 3"]:
+    """As if it were read from a file: upright, sRGB, 16 bits scaled."""
+    try:
+        return upright_srgb(image, "The picture")[0]
+    except GanfitError:
+        raise
+    except Exception as error:  # as `reading` does for a file; Pillow decodes only when the pixels are wanted
+        raise GanfitError(f"The picture cannot be decoded or is of an odd kind ({image.mode}); give RGB.") from error
+
+
 def _as_bytes(values: ndarray) -> UInt8[ndarray, "H W C"]:
     if values.dtype == np.uint8:
         return values
@@ -47,6 +59,8 @@ def _as_bytes(values: ndarray) -> UInt8[ndarray, "H W C"]:
         raise GanfitError(f"A picture of {values.dtype} may mean anything; give bytes, or floats in [0, 1].")
     if not np.isfinite(values).all():
         raise GanfitError("The picture has values that are not finite; give floats in [0, 1].")
+    if values.min() < SHADOW:
+        raise GanfitError(f"The picture has values down to {values.min():g}; give floats in [0, 1], or bytes.")
     if values.max() > HIGHLIGHT:
         raise GanfitError(f"The picture has values up to {values.max():g}; divide them by 255, or give bytes.")
     return (values.astype(np.float32) * 255).round().clip(0, 255).astype(np.uint8)

@@ -1,6 +1,7 @@
 """Pictures as callers have them, which of their faces is meant, and what is no picture."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -62,6 +63,20 @@ def test_grey_and_transparent_pictures_are_taken():
     assert Photo.from_image(grey, size=64).faces_found == 1
 
 
+def test_a_picture_of_pillow_is_as_its_file(tmp_path):
+    """16 bits are scaled, what is stored turned is upright; a file that is cut off is one sentence."""
+    grey = np.array(PORTRAIT.convert("L"))
+    assert torch.equal(rgb_bytes(Image.fromarray(grey * np.uint16(257))), rgb_bytes(grey))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    PORTRAIT.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as stored:
+        assert torch.equal(rgb_bytes(stored), rgb_bytes(PORTRAIT))
+    (tmp_path / "cut.png").write_bytes((tmp_path / "turned.png").read_bytes()[:90_000])
+    with Image.open(tmp_path / "cut.png") as cut, pytest.raises(GanfitError, match="cannot be decoded"):
+        rgb_bytes(cut)
+
+
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
@@ -72,6 +87,9 @@ def test_grey_and_transparent_pictures_are_taken():
         (np.zeros((64, 64, 3), np.int64), "may mean anything"),
         (np.full((64, 64, 3), np.nan), "not finite"),
         (np.full((64, 64, 3), 200.0), "divide them by 255"),
+        (np.linspace(-1, 1, 64 * 64 * 3).reshape(64, 64, 3), "values down to -1"),
+        (Image.new("F", (64, 64)), "floating-point"),
+        (Image.new("LA", (64, 64)).convert("La"), "odd kind"),
         (np.zeros((0, 64, 3), np.uint8), "32 to 16384 pixels a side"),
         (np.zeros((8, 8, 3), np.uint8), "32 to 16384 pixels a side"),
         (np.zeros(64, np.uint8), "must be a torch tensor"),
@@ -91,11 +109,18 @@ def test_sizes_that_make_no_sense_are_one_sentence(size):
             make(size)
 
 
-def test_landmarks_that_no_face_has_are_no_face():
-    """Whatever a detector says: an alignment to one place would want petabytes."""
-    nowhere = DetectedFace(torch.full((68, 2), 200.0), None, torch.tensor([0.0, 0, 9, 9]), 1.0)
-    with pytest.raises(GanfitError, match="No face was found"):
-        Photo.from_image(PORTRAIT, lambda image: [nowhere])
+@pytest.mark.parametrize(
+    ("scale", "offset"), [(0, 200), (1e12, 0), (1e30, 0), (100, 1e9), (math.nan, 0), (math.inf, 0)]
+)
+def test_landmarks_that_no_face_has_are_no_face(scale, offset):
+    """Whatever a detector says: an alignment to one place, or to points far away, would want petabytes."""
+    points = torch.rand(68, 2) * scale + offset
+    box = torch.tensor([0.0, 0, 9, 9])
+    dense = torch.cat([points, torch.zeros(410, 2)])[:, [0, 1, 1]]
+    sound = DetectedFace(torch.rand(68, 2) * 200, dense, box, 1.0)
+    for face in (DetectedFace(points, None, box, 1.0), *([sound] if scale != 100 and scale else [])):
+        with pytest.raises(GanfitError, match="No face was found"):
+            Photo.from_image(PORTRAIT, lambda image, face=face: [face])
 
 
 # --- which face ------------------------------------------------------------------------------------------------------

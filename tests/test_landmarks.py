@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -121,12 +122,43 @@ def test_a_face_that_turns_aside_is_less_and_less_frontal() -> None:
     assert found[-1] > 0.2
 
 
-@pytest.mark.parametrize("picture", ["noise", "grey", "stripes"])
-def test_nothing_is_found_where_nothing_is(detector: MediaPipeDetector, picture: str) -> None:
-    noise = torch.rand(200, 300, 3, generator=torch.Generator().manual_seed(0))
-    grey = torch.full((200, 300, 3), 0.5)
-    stripes = (torch.arange(300) // 10 % 2).float()[None, :, None].expand(200, 300, 3)
-    assert detector({"noise": noise, "grey": grey, "stripes": stripes}[picture]) == []
+@pytest.mark.parametrize("part", ["left", "right", "upper"])
+def test_half_a_face_at_the_border_is_found(
+    detector: MediaPipeDetector, portrait: Image.Image, reference: DetectedFace, part: str
+) -> None:
+    x, y = (round(v) for v in reference.landmarks[27:36].mean(0).tolist())  # the nose
+    box = {"left": (0, 0, x, 512), "right": (x, 0, 512, 512), "upper": (0, 0, 512, y)}[part]
+    (face,) = detector(pixels(portrait.crop(box)))
+    assert error(face.landmarks + torch.tensor(box[:2]), reference.landmarks) < 0.15
+
+
+@pytest.mark.parametrize(("width", "height", "face"), [(1300, 700, 33), (3000, 400, 32)])
+def test_faces_down_to_a_hundredth_of_the_picture_are_found(
+    detector: MediaPipeDetector, portrait: Image.Image, reference: DetectedFace, width: int, height: int, face: int
+) -> None:
+    """In noise, as plain surroundings would make it easy."""
+    scale = face / float(reference.box[2] - reference.box[0])
+    side = round(512 * scale)
+    random = np.random.default_rng(0)
+    picture = Image.fromarray(random.integers(90, 160, (height, width, 3)).astype(np.uint8))
+    picture.paste(portrait.resize((side, side), Image.Resampling.LANCZOS), (width * 3 // 4, height // 3))
+    (found,) = detector(pixels(picture))
+    points = (found.landmarks - torch.tensor([width * 3 // 4, height // 3])) * 512 / side
+    assert error(points, reference.landmarks) < 0.05
+
+
+@pytest.mark.parametrize("size", [(200, 300), (400, 3000)])
+@pytest.mark.parametrize("picture", ["noise", "grey", "stripes", "blots"])
+def test_nothing_is_found_where_nothing_is(detector: MediaPipeDetector, picture: str, size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    blots = torch.rand(1, 3, size[0] // 12, size[1] // 12, generator=generator)
+    made = {
+        "noise": lambda: torch.rand(*size, 3, generator=generator),
+        "grey": lambda: torch.full((*size, 3), 0.5),
+        "stripes": lambda: (torch.arange(size[1]) // 10 % 2).float()[None, :, None].expand(*size, 3),
+        "blots": lambda: F.interpolate(blots, size, mode="bicubic").clamp(0, 1)[0].permute(1, 2, 0),
+    }[picture]()
+    assert detector(made) == []
 
 
 def test_detection_network_agrees_with_the_tensorflow_lite_interpreter() -> None:

@@ -51,6 +51,10 @@ class Detection:
     eyes: Float[Tensor, "2 2"]
     score: float
 
+    def scaled(self, factor: int) -> Detection:
+        """The same face in an image that is larger by a factor."""
+        return Detection(self.centre * factor, self.side * factor, self.eyes * factor, self.score)
+
 
 def _anchors() -> Float[Tensor, "896 2"]:
     """Centres of the detector's anchors in the unit square: two a cell on a 16² grid, six on an 8² grid."""
