@@ -14,6 +14,7 @@ import json
 import math
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 MAXIMUM_BYTES = 2**30  # of all arrays
@@ -79,7 +80,8 @@ def _limit_memory() -> None:
 
 
 if __name__ == "__main__":
-    del sys.path[0]  # this folder, whose modules are not to be taken for others
+    with suppress(ValueError):
+        sys.path.remove(str(Path(__file__).parent))  # whose modules are not to be taken for others
     _limit_memory()
     try:
         send(sys.argv[1], sys.argv[2:], sys.stdout.buffer)

@@ -87,14 +87,20 @@ def _fuzz_reader(name: str, mutations: int, seed: int, corpus: Path | None, fold
 
 
 def _keep(corpus: Path | None, name: str, seed: int, number: int, seeds: Sequence[Seed]) -> Path | None:
-    """Stores a failing input; its name says which valid file it was made of."""
+    """Stores a failing input; its name ends with that of the valid file it was made of."""
     if corpus is None:
         return None
     which, data = mutation(name, seed, number, [item.data for item in seeds])
-    path = corpus / name / f"{which}-{sha256(data).hexdigest()[:12]}{seeds[which].path.suffix}"
+    path = corpus / name / f"{sha256(data).hexdigest()[:12]}-{seeds[which].path.name}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def _which(kept: Path, seeds: Sequence[Seed]) -> int:
+    """The valid file whose place a kept input takes; the first one, if that file is made no more."""
+    origin = kept.name.split("-", 1)[-1]
+    return next((number for number, seed in enumerate(seeds) if seed.path.name == origin), 0)
 
 
 def mutation(name: str, seed: int, number: int, valid: Sequence[bytes]) -> tuple[int, bytes]:
@@ -170,7 +176,7 @@ def work(pipe: Connection) -> None:
             if isinstance(job, int):
                 which, data = mutation(name, seed, job, valid)
             else:
-                which, data = int(job.name.split("-")[0]), job.read_bytes()
+                which, data = _which(job, seeds), job.read_bytes()
             pipe.send(_outcome(seeds[which], data))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 Mutation = Callable[[bytearray, Sequence[bytes], Random], None]
 
@@ -127,5 +129,22 @@ def _line(data: bytearray, others: Sequence[bytes], random: Random) -> None:
     data[:] = b"\n".join(lines)
 
 
+def _value(data: bytearray, others: Sequence[bytes], random: Random) -> None:
+    """A value of a JSON text gives way to one of another kind; other texts stay as they are."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    places: list[tuple[Any, Any]] = [([content], 0)]
+    for parent, key in places:
+        inner = parent[key]
+        keys = range(len(inner)) if isinstance(inner, list) else inner if isinstance(inner, dict) else ()
+        places.extend((inner, key) for key in keys)
+    parent, key = random.choice(places[:1] + random.choices(places, k=3) + places[1:12])
+    value = random.choice((None, True, [], {}, [[]], "x", "", -1, 10**400, 1e308, float("nan"), {"x": 1}, [1, 2, 3]))
+    parent[key] = value
+    data[:] = json.dumps(content if parent is not places[0][0] else value).encode()
+
+
 BINARY: tuple[Mutation, ...] = (_flip, _flip, _bytes, _extreme, _extreme, _extreme, _truncate, _remove, _copy, _splice)
-TEXT: tuple[Mutation, ...] = (_token, _token, _token, _line, _flip, _truncate, _remove, _copy, _splice)
+TEXT: tuple[Mutation, ...] = (_token, _token, _token, _value, _value, _line, _flip, _truncate, _remove, _copy, _splice)

@@ -104,6 +104,31 @@ def landmarks(folder: Path) -> Sequence[Seed]:
     return [Seed.of(path, read_landmarks) for path in sorted(folder.iterdir())]
 
 
+def read_record(out: Path) -> Any:
+    from ganfit_nb.batch import Task, finished
+    from ganfit_nb.recipe import Recipe
+
+    return finished(Task("a", out / "photo.png", out, Recipe()))
+
+
+def records(folder: Path) -> Sequence[Seed]:
+    """What an earlier batch says of a photo."""
+    from ganfit_nb.recipe import Recipe
+
+    recipe = Recipe()
+    record = {
+        **dict.fromkeys(("identity_distance", "landmark_error", "seconds"), 0.5),
+        **{"interrupted": False, "steps": recipe.config.steps, "seed": recipe.config.seed, "face": recipe.face},
+        **{"device": recipe.config.device, "contents": recipe.contents("gan"), "weights": recipe.weights().active()},
+        "parts": {"model": "shipped", "texture": "gan", "identity": "dlib", "landmarks": "mediapipe"},
+    }
+    (folder / "photo.png").touch()
+    (folder / "a").mkdir()
+    path = folder / "a" / "fit.json"
+    path.write_text(json.dumps(record))
+    return [Seed.of(path, read_record, folder)]
+
+
 # --- morphable models ------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +300,7 @@ def meshes(folder: Path) -> Sequence[Seed]:
 READERS: dict[str, Callable[[Path], Sequence[Seed]]] = {
     "images": pictures,
     "landmarks": landmarks,
+    "records": records,
     "matlab": basel,
     "hdf5": basel_hdf5,
     "npz": flame_archive,
