@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 
 import model_writers
 import numpy as np
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,8 @@ def pictures(folder: Path) -> Sequence[Seed]:
         kinds["a.avif"] = (picture, {"exif": exif})
     for name, (image, options) in kinds.items():
         image.save(folder / name, **options)
-    if heic := _heic(picture):
-        (folder / "a.heic").write_bytes(heic)
+    shutil.copy(DATA / "turned.heic", folder)  # which Pillow does not write
     return [Seed.of(path, read_image) for path in sorted(folder.iterdir())]
-
-
-def _heic(picture: Any) -> bytes:
-    try:
-        from pi_heif import register_heif_opener  # it only reads
-        from pillow_heif import from_pillow
-    except ImportError:
-        return b""
-    register_heif_opener()
-    stream = io.BytesIO()
-    from_pillow(picture).save(stream)
-    return stream.getvalue()
 
 
 def read_landmarks(path: Path) -> Any:
@@ -216,7 +205,7 @@ def eos(folder: Path) -> Sequence[Seed]:
     path = model_writers.eos(folder, model_writers.Source.tiny())
     seeds = [Seed.of(path, read_model)]
     for name in ("eos_pca.bin", "eos_blendshapes.bin"):
-        (folder / name).write_bytes((Path(__file__).parents[1] / "data" / name).read_bytes())
+        shutil.copy(DATA / name, folder)
         seeds.append(Seed.of(folder / name, read_model))
     return seeds
 
