@@ -104,15 +104,16 @@ class Recipe:
 
     def differs_from(self, record: Mapping[str, Any]) -> str:
         """The first setting in which a fit.json differs from this recipe, in words; empty where they agree."""
-        config, found = self.config, record.get("contents") or {}
+        config = self.config
+        names, found = (x if isinstance(x := record.get(key), dict) else {} for key in ("parts", "contents"))
         face = list(self.face) if isinstance(self.face, tuple) else self.face
         for name, value in {"steps": config.steps, "seed": config.seed, "device": config.device, "face": face}.items():
             if record.get(name) != value:
                 return f"{name} {record.get(name)}, not {value}"
-        texture = self.texture or ("gan" if self.model is None else record["parts"].get("texture"))
+        texture = self.texture or ("gan" if self.model is None else str(names.get("texture")))
         for name, value in self.contents(texture).items():
             if found.get(name) != value:
-                return f"{name} {record['parts'].get(name)} with another content"
+                return f"{name} {names.get(name)} with another content"
         return "" if record.get("weights") == self.weights().active() else "other loss weights"
 
 

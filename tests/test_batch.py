@@ -17,9 +17,11 @@ from PIL import Image
 
 from ganfit_nb import GanfitError
 from ganfit_nb.assets import asset_path
-from ganfit_nb.batch import fit_all, written
+from ganfit_nb.batch import fit_all, tasks_of, written
 from ganfit_nb.cli import main
+from ganfit_nb.fitting import FitConfig
 from ganfit_nb.outputs import complete_result, locked
+from ganfit_nb.recipe import Recipe
 from ganfit_nb.workers import workers
 
 PORTRAIT = asset_path("astronaut.png")
@@ -136,7 +138,7 @@ def test_models_that_no_process_can_load_are_one_sentence(tmp_path):
 BATCH = """
 import sys, pathlib
 from fake_recipes import fake_tasks
-from ganfit_nb.batch import fit_all, written
+from ganfit_nb.batch import fit_all, tasks_of, written
 from ganfit_nb.workers import workers
 with workers(2):
     for outcome in fit_all(fake_tasks(pathlib.Path(sys.argv[1]), {f"p{k}": "good" for k in range(16)})):
@@ -197,3 +199,18 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence():
         pass
     with pytest.raises(GanfitError, match="at least one job"), workers(jobs=0):
         pass
+
+
+@pytest.mark.parametrize(
+    "change", [{"contents": []}, {"weights": None}, {"seed": [1]}, {"steps": {}}, {"face": "left"}]
+)
+def test_a_record_that_says_something_odd_is_one_of_other_settings(mixed, change):
+    command(mixed)
+    path = mixed / "out" / "grey" / "fit.json"
+    whole = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(whole) | change))
+        with pytest.raises(GanfitError, match="other settings"):
+            fit_all(tasks_of({"grey": mixed / "photos" / "grey.png"}, mixed / "out", Recipe(FitConfig(steps=0))))
+    finally:
+        path.write_text(whole)
