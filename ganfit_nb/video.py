@@ -106,14 +106,16 @@ def _opened(path: Path) -> Iterator[tuple[Any, type[Exception]]]:
     except ImportError as error:
         raise GanfitError('Videos need PyAV; pip install "ganfit_nb[evaluation]" brings it.') from error
     with reading(path, "is not a video that can be read; convert it to MP4."):
-        # A playlist that is called a video must open neither other files nor connections.
-        container = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": FORMATS})
+        # A playlist that is called a video must open neither other files nor connections, nor must a colon in a name.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file", "format_whitelist": FORMATS})
     with container:
         if not container.streams.video:
             raise GanfitError(f"{path} holds no picture; use an intact video.")
-        size = container.streams.video[0].codec_context
-        if max(size.width, size.height) > MAXIMUM_SIDE:
+        codec = container.streams.video[0].codec_context
+        if codec is None:
+            raise GanfitError(f"{path} is not a video that can be read; convert it to MP4.")
+        if max(codec.width, codec.height) > MAXIMUM_SIDE:
             raise GanfitError(
-                f"{path} has {size.width}×{size.height} pixels; reduce it to at most {MAXIMUM_SIDE} a side."
+                f"{path} has {codec.width}×{codec.height} pixels; reduce it to at most {MAXIMUM_SIDE} a side."
             )
         yield container, av.FFmpegError

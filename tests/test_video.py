@@ -3,6 +3,7 @@
 import os
 import struct
 import sys
+from pathlib import Path
 
 import av
 import numpy as np
@@ -146,6 +147,21 @@ def test_a_playlist_that_is_called_a_video_opens_no_other_file(tmp_path, playlis
     (tmp_path / "clip.mp4").write_text(playlist.format("secret.mpg"))
     with pytest.raises(GanfitError, match="not a video that can be read"):
         count_frames(tmp_path / "clip.mp4")
+
+
+def test_a_video_of_an_unknown_codec_is_one_sentence(tmp_path):
+    write_mp4(tmp_path / "clip.avi", grey(128))
+    data = (tmp_path / "clip.avi").read_bytes()
+    (tmp_path / "clip.avi").write_bytes(data.replace(b"FMP4", b"WHAT"))
+    with pytest.raises(GanfitError, match="not a video that can be read"):
+        count_frames(tmp_path / "clip.avi")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of POSIX")
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    write_video(tmp_path / "concat:clip.mpg", [grey(128)] * 3, 3)
+    monkeypatch.chdir(tmp_path)
+    assert count_frames(Path("concat:clip.mpg")) == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
