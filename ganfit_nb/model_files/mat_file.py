@@ -17,7 +17,7 @@ import numpy as np
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.model_files.model_file import MAXIMUM_BYTES
+from ganfit_nb.model_files.model_file import INFLATED, MAXIMUM_BYTES
 from ganfit_nb.reading import reading
 
 HEADER, TAG = 128, 8  # bytes
@@ -63,8 +63,8 @@ def _inflated(packed: memoryview, order: str, at_most: int) -> tuple[int, memory
     """Type and content of the element that is compressed in `packed`."""
     start = zlib.decompressobj().decompress(packed[:TAG_IN], TAG)  # says how much the rest may become
     kind, size = np.frombuffer(start, order + "u4").tolist()
-    if size > at_most:
-        raise ValueError("too much is compressed in the file")
+    if size > min(at_most, INFLATED * len(packed)):
+        raise ValueError("more than what is compressed can become")
     data, filled, stream = np.empty(TAG + size, np.uint8), 0, zlib.decompressobj()
     for at in range(0, len(packed), STEP):
         part = stream.decompress(packed[at : at + STEP], max(len(data) - filled, 1))

@@ -14,6 +14,7 @@ from ganfit_nb.errors import GanfitError
 MAXIMUM_BYTES = 2**30  # of a file, and of all the arrays in it; the largest known models have a third of it
 SIZES = (1e-6, 1e9)  # units that a mean may extend over: a face in kilometres has 1e-4, one in nanometres 3e8
 FLAT = 0.02  # a face is a third as deep as it is high
+INFLATED = 1032  # bytes that deflate can make of one
 BLENDSHAPE_SD = 0.3  # a blendshape's weight runs from 0 to 1; this much of it is taken as a standard deviation
 
 
