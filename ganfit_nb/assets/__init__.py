@@ -26,7 +26,7 @@ def shipped(name: str) -> Iterator[Path]:
     path = asset_path(name)
     try:
         yield path
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        raise GanfitError(f"There is too little memory to load {name}; close other programs.") from error
     except Exception as error:
         raise GanfitError(f"The shipped file {name} is damaged; reinstall ganfit_nb.") from error

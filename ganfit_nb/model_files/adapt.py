@@ -41,14 +41,15 @@ def adapt(file: ModelFile) -> tuple[FaceModel, float]:
     left out. A model without expressions is lent ours. GanfitError when no face is found on the mean, or when the mean
     is none that can be brought to ours.
     """
+    name = file.source or "The model"
     try:
         return _adapted(file)
-    except (GanfitError, MemoryError):
+    except GanfitError:
         raise
+    except MemoryError as error:
+        raise GanfitError(f"{name} needs more memory than there is; use a smaller model.") from error
     except Exception as error:  # the second boundary of foreign files: arrays that were read can still be no face
-        raise GanfitError(
-            f"{file.source or 'The model'} has no mean face that a photo can be fitted with; export it again."
-        ) from error
+        raise GanfitError(f"{name} has no mean face that a photo can be fitted with; export it again.") from error
 
 
 def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
