@@ -132,7 +132,7 @@ class LatentExplorer(Component):
         return row
 
     def _views(self) -> widgets.HBox:
-        sliders = widgets.VBox([self._walk, self._psi, self._ways], layout={"width": "380px"})
+        sliders = widgets.VBox([self._walk, self._psi, self._ways], layout={"flex": "1 1 340px", "max_width": "380px"})
         pictures = widgets.VBox(
             [widgets.HBox([self._heads[name], self._maps[name]], layout={"grid_gap": "6px"}) for name in self._models]
         )
