@@ -37,11 +37,12 @@ NARROWEST = 0.1  # of the shorter axis to the longer
 MINIMUM_PRESENCE = 0.5  # of the mesh network's face flag
 MESH_PASSES = 2  # the second starts from the first's points, so that the result depends less on the detector's box
 DETECTION_SIDE = 1024  # px; more does not help a detector that sees a third of the side in 128 px
-MAXIMUM_FACES = 30  # of a crowd only the largest are looked at
+MAXIMUM_FACES = 40  # of a crowd only the surest are looked at
 MINIMUM_SCORE = 0.6  # of a detection. MediaPipe has 0.5; a cat reached 0.55 and a rocket 0.54, no face had under 0.73
 MIRRORED_SCORE = 0.75  # the same where mirroring makes patterns: a motorcycle reached 0.71, most half faces 0.8
 CERTAIN = 0.88  # half a face in a photo as it is scores less; from it on no mirrored margin is tried
 UPRIGHT_BONUS = 0.1  # by how much a turned face must score more than an upright one
+SIDE_IN_GROUPS = 0.25  # of the picture; where no face is larger there may be more of them in tiles
 TILES = (2, 3, 7, 16)  # how many tiles make up the longer side, where small faces are looked for
 TILE_OVERLAP = 0.4  # of a tile; larger faces are found in larger tiles
 TILE_SCORE = 0.7  # of a detection in a tile
@@ -108,12 +109,15 @@ class MediaPipeDetector:
         """The faces, the largest first.
 
         Turned photos, half a face at the photo's border, and faces down to 1 % of its longer side, if that is 30 px,
-        are found, too; smaller ones are looked for only where there is no larger one.
+        are found, too; those below 5 % are looked for only where there is no larger one.
         """
         batch = image.permute(2, 0, 1)[None]
         for found in self._attempts(batch):
-            largest = sorted(found, key=lambda d: -d.side)[:MAXIMUM_FACES]
-            faces = [face for detection in largest if (face := self._face(batch, detection)) is not None]
+            faces: list[DetectedFace] = []
+            for detection in found:
+                face = self._face(batch, detection)
+                if face and not any(_is_same(face, known) for known in faces):
+                    faces.append(face)
             if faces:
                 return by_area(faces)
         return []
@@ -126,14 +130,21 @@ class MediaPipeDetector:
         whole = self._at_four_turns(reduced)
         if _best_score(whole[0]) < CERTAIN:
             whole.append(self._with_mirrored_margin(reduced))
+        tiles = [side / divisor for divisor in TILES if side / divisor >= SMALLEST_TILE]
         for found in sorted(whole, key=_best_score, reverse=True):
-            yield [detection.scaled(factor) for detection in found]
-        for tile in (side / divisor for divisor in TILES):
-            if tile >= SMALLEST_TILE:
-                extended, margin = _mirrored(image, round(tile / 4))
-                found_by_tile = self.detection(*_tiles(extended, tile), TILE_SCORE)
-                found = distinct([detection for found in found_by_tile for detection in found])
-                yield _within(image, self._seen_again(extended, found), margin)
+            found = [detection.scaled(factor) for detection in found]
+            if found and max(detection.side for detection in found) < SIDE_IN_GROUPS * side:
+                found += [detection for tile in tiles[:2] for detection in self._in_tiles(image, tile)]
+            yield found[:MAXIMUM_FACES]
+        for tile in tiles:
+            yield self._in_tiles(image, tile)[:MAXIMUM_FACES]
+
+    def _in_tiles(self, image: Float[Tensor, "1 3 H W"], tile: float) -> list[Detection]:
+        """In overlapping squares of `tile` px, mirrored in a margin around the image."""
+        extended, margin = _mirrored(image, round(tile / 4))
+        found_by_tile = self.detection(*_tiles(extended, tile), TILE_SCORE)
+        found = distinct([detection for found in found_by_tile for detection in found])
+        return _within(image, self._seen_again(extended, found), margin)
 
     def _seen_again(self, image: Float[Tensor, "1 3 H W"], found: list[Detection]) -> list[Detection]:
         """The detections that two more looks at their surroundings confirm, as the first of them sees them.
@@ -145,7 +156,7 @@ class MediaPipeDetector:
             windows = [square(_pair(first.centre), look * first.side, 0.0, DETECTOR_SIZE) for look in SECOND_LOOKS]
             squares = torch.cat([resample(image, window, DETECTOR_SIZE) for window in windows])
             again = self.detection(squares, windows, MINIMUM_SCORE)
-            same = [next((d for d in each if _overlaps(first, d)), None) for each in again]
+            same = [next((d for d in each if _confirms(first, d)), None) for each in again]
             scores = [d.score if d else 0.0 for d in same]
             if same[0] and sum(scores) >= SECOND_SCORE * len(scores):
                 seen.append(same[0])
@@ -187,8 +198,14 @@ class MediaPipeDetector:
         return DetectedFace(xy[IBUG_68], dense, torch.cat([xy.amin(0), xy.amax(0)]), score)
 
 
-def _overlaps(a: Detection, b: Detection) -> bool:
+def _confirms(a: Detection, b: Detection) -> bool:
+    """Whether the second look is at the same face as the first."""
     return float((a.centre - b.centre).abs().max()) < 0.3 * a.side
+
+
+def _is_same(a: DetectedFace, b: DetectedFace) -> bool:
+    distance = (a.box[:2] + a.box[2:] - b.box[:2] - b.box[2:]).abs().max() / 2
+    return bool(distance < 0.3 * (b.box[2:] - b.box[:2]).max())
 
 
 def _best_score(found: list[Detection]) -> float:

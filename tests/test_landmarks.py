@@ -113,6 +113,18 @@ def test_several_faces_come_largest_first(detector: MediaPipeDetector, portrait:
     assert second.box[2] < 140
 
 
+def test_in_a_group_smaller_faces_are_found_beside_larger_ones(
+    detector: MediaPipeDetector, portrait: Image.Image
+) -> None:
+    head, sides = portrait.crop((130, 10, 330, 210)), (200, 170, 130, 100, 90, 80)
+    group = Image.new("RGB", (900, 450), "grey")
+    for k, side in enumerate(sides):
+        group.paste(head.resize((side, side)), (300 * (k % 3) + 20, 220 * (k // 3) + 10))
+    faces = detector(pixels(group))
+    places = [(int(face.box[0]) // 300, int(face.box[1]) // 220) for face in faces]
+    assert places == [(k % 3, k // 3) for k in range(len(sides))]
+
+
 def test_a_face_that_turns_aside_is_less_and_less_frontal() -> None:
     model = FaceModel.default()
     views = [orbit_camera(math.radians(yaw), math.radians(10.0)) for yaw in (0, 10, -20, 30, -45)]
