@@ -31,7 +31,7 @@ def main() -> int:
     for tally in fuzz(options.reader or list(READERS), options.mutations, options.seed, options.corpus):
         tallies.append(tally)
         for failure in tally.failures:
-            print(f"{failure.reader} {failure.number}: {failure.reason} {failure.file or ''}")
+            print(f"{failure.reader} {failure.number}: {failure.reason} {failure.file or ''}", flush=True)
     print(table(tallies))
     return int(any(tally.failures for tally in tallies))
 
