@@ -33,7 +33,7 @@ MINIMUM_SIDE = 32  # px
 STRIP = 64  # rows that are converted at once
 
 BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # a pixel in Pillow's memory; else 4
-DECODER_BYTES = {"WEBP": 10, "AVIF": 8, "HEIF": 8, "TIFF": 3}  # a pixel in the decoder's own memory, besides
+DECODER_BYTES = {"WEBP": 11, "AVIF": 8, "HEIF": 8, "TIFF": 3}  # a pixel in the decoder's own memory, besides
 PIXELS_NOT_READ = ("F", "LAB")
 
 Pixels = UInt8[np.ndarray, "H W 3"]

@@ -132,7 +132,7 @@ class MediaPipeDetector:
             whole.append(self._with_mirrored_margin(reduced))
         tiles = [side / divisor for divisor in TILES if side / divisor >= SMALLEST_TILE]
         for found in sorted(whole, key=_best_score, reverse=True):
-            found = [detection.scaled(factor) for detection in found]
+            found = [detection.scaled(float(factor)) for detection in found]
             if found and max(detection.side for detection in found) < SIDE_IN_GROUPS * side:
                 found += [detection for tile in tiles[:2] for detection in self._in_tiles(image, tile)]
             yield found[:MAXIMUM_FACES]
@@ -141,10 +141,14 @@ class MediaPipeDetector:
 
     def _in_tiles(self, image: Float[Tensor, "1 3 H W"], tile: float) -> list[Detection]:
         """In overlapping squares of `tile` px, mirrored in a margin around the image."""
-        extended, margin = _mirrored(image, round(tile / 4))
-        found_by_tile = self.detection(*_tiles(extended, tile), TILE_SCORE)
+        scale = tile / DETECTOR_SIZE
+        size = [max(1, round(extent / scale)) for extent in image.shape[2:]]
+        small = F.interpolate(image, size, mode="bilinear", antialias=True)
+        extended, margin = _mirrored(small, DETECTOR_SIZE // 4)
+        found_by_tile = self.detection(*_tiles(extended), TILE_SCORE)
         found = distinct([detection for found in found_by_tile for detection in found])
-        return _within(image, self._seen_again(extended, found), margin)
+        again = self._seen_again(extended, found)
+        return [detection.scaled(scale) for detection in _within(small, again, margin)]
 
     def _seen_again(self, image: Float[Tensor, "1 3 H W"], found: list[Detection]) -> list[Detection]:
         """The detections that two more looks at their surroundings confirm, as the first of them sees them.
@@ -225,17 +229,13 @@ def _within(image: Float[Tensor, "1 3 H W"], found: list[Detection], margin: int
     return [d for d in moved if bool(((d.centre > -0.1 * d.side) & (d.centre < extent + 0.1 * d.side)).all())]
 
 
-def _tiles(image: Float[Tensor, "1 3 H W"], tile: float) -> tuple[Float[Tensor, "N 3 128 128"], list[Tensor]]:
-    """Square tiles of `tile` px at the detector's size, and the transforms (2, 3) from them to the image."""
+def _tiles(image: Float[Tensor, "1 3 H W"]) -> tuple[Float[Tensor, "N 3 128 128"], list[Float[Tensor, "2 3"]]]:
+    """Overlapping squares of the detector's size, and the transforms from them to the image."""
     height, width = image.shape[2:]
-    scale = DETECTOR_SIZE / tile
-    size = [max(1, round(scale * height)), max(1, round(scale * width))]
-    small = F.interpolate(image, size, mode="bilinear", antialias=True)
-    small = F.pad(small, (0, max(0, DETECTOR_SIZE - size[1]), 0, max(0, DETECTOR_SIZE - size[0])))
-    corners = [(x, y) for y in _tile_starts(size[0]) for x in _tile_starts(size[1])]
-    windows = [small[0, :, y : y + DETECTOR_SIZE, x : x + DETECTOR_SIZE] for x, y in corners]
-    to_image = torch.tensor([[width / size[1]], [height / size[0]]], dtype=torch.float64)
-    return torch.stack(windows), [to_image * torch.tensor([[1, 0, x], [0, 1, y]]) for x, y in corners]
+    image = F.pad(image, (0, max(0, DETECTOR_SIZE - width), 0, max(0, DETECTOR_SIZE - height)))
+    corners = [(x, y) for y in _tile_starts(height) for x in _tile_starts(width)]
+    tiles = [image[0, :, y : y + DETECTOR_SIZE, x : x + DETECTOR_SIZE] for x, y in corners]
+    return torch.stack(tiles), [torch.tensor([[1.0, 0.0, x], [0.0, 1.0, y]]) for x, y in corners]
 
 
 def _tile_starts(extent: int) -> list[int]:

@@ -51,7 +51,7 @@ class Detection:
     eyes: Float[Tensor, "2 2"]
     score: float
 
-    def scaled(self, factor: int) -> Detection:
+    def scaled(self, factor: float) -> Detection:
         """The same face in an image that is larger by a factor."""
         return Detection(self.centre * factor, self.side * factor, self.eyes * factor, self.score)
 
