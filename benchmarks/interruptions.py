@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ganfit_nb.assets import asset_path
 from ganfit_nb.cli import main
+from ganfit_nb.fitting import FitConfig
 from ganfit_nb.outputs import RESULT_FILES, is_result, remove_leftovers
 from ganfit_nb.recipe import Recipe
 
@@ -99,7 +100,9 @@ def try_all(options: argparse.Namespace, folder: Path) -> Counter[str]:
         (folder / name).write_bytes(Path(PORTRAIT).read_bytes())
     out.mkdir()
     (out / "diary.txt").write_text(DIARY)
-    Recipe().load()  # the children begin with everything loaded
+    recipe = Recipe(FitConfig(steps=1))  # the children begin with everything loaded and compiled
+    photo = recipe.photo(Path(PORTRAIT))
+    recipe.result(photo, list(recipe.steps(photo))).write(folder / "warm")
     lengths = []
     for command in commands(out):
         begun = time.monotonic()
