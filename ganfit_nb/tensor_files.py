@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -42,7 +43,7 @@ def load_tensors(path: Path, shapes: Mapping[str, str]) -> dict[str, Tensor]:
 def require_finite(tensor: Tensor) -> None:
     """ValueError when a number is not finite in single precision. One such number makes the sum so, which is quicker
     to take than to look at each."""
-    if not math.isfinite(float(tensor.float().sum())):
+    if not math.isfinite(float(tensor.sum(dtype=torch.float32))):
         raise ValueError("numbers that are not finite")
 
 
