@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ganfit_nb.assets import asset_path
+from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.faces_found import Choice, chosen_face
 from ganfit_nb.image_file import read_image
@@ -169,7 +169,8 @@ def default_detector() -> LandmarkDetector:
 @cache
 def canonical_points() -> Float[Tensor, "468 3"]:
     """MediaPipe's canonical face mesh, mm: the fixed 3D template."""
-    return load_file(asset_path("canonical_face_mesh.safetensors"))["vertices"]
+    with shipped("canonical_face_mesh.safetensors") as path:
+        return load_file(path)["vertices"]
 
 
 def affine_camera(template: Float[Tensor, "N 3"], points: Float[Tensor, "N 2"]) -> Float[Tensor, "2 4"]:
