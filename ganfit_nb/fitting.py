@@ -25,6 +25,7 @@ from ganfit_nb.face_model import FaceModel
 from ganfit_nb.first_light import first_light
 from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.identity import IdentityNetwork
+from ganfit_nb.known_shape import known_shape
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Evaluation, Objective
 from ganfit_nb.parameters import FaceParameters
@@ -44,6 +45,7 @@ class FitConfig:
     steps        updates of the joint stage
     size         side of the photo and the renderings, pixels
     seed         of the second views (Eq. 7)
+    informed_prior  the recogniser's embedding says what shape to expect; without it N(0, I), as in the paper
     image_every  keep the rendering in every k-th step; 0 keeps none (render any step later from its parameters)
     device       where the joint stage computes, "cpu" or "cuda"; steps always lie on the CPU
     """
@@ -51,6 +53,7 @@ class FitConfig:
     steps: int = 200
     size: int = 256
     seed: int = 0
+    informed_prior: bool = True
     image_every: int = 0
     device: str = "cpu"
 
@@ -107,7 +110,8 @@ def fit(
     """
     config, weights, free = config or FitConfig(), weights or LossWeights(), free or FreeGroups()
     network = network or IdentityNetwork.default()
-    objective = Objective(photo.at(config.size), model.seen_at(config.size), network, config.seed)
+    seen, photo = model.seen_at(config.size), photo.at(config.size)
+    objective = Objective(photo, seen, network, config.seed, known_shape([photo], seen, network, config.informed_prior))
     step = start
     if step is None or step.stage == "align":
         for step in align(objective, config, weights, free, start=start):
@@ -133,8 +137,8 @@ def align(
             clock = perf_counter()
         if state.converged:
             break
-        photos, model = [objective.photo], objective.model
-        (parameters,), state = align_update(photos, model, [parameters], state, free.names())
+        photos, model, prior = [objective.photo], objective.model, objective.shape_prior
+        (parameters,), state = align_update(photos, model, prior, [parameters], state, free.names())
 
 
 def joint(

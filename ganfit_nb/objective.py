@@ -18,6 +18,7 @@ from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 from ganfit_nb.renderer import Rendering
 from ganfit_nb.second_view import light_deviation, second_view
+from ganfit_nb.shape_prior import ShapePrior
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class Objective:
     model: FaceModel
     network: IdentityNetwork
     seed: int
+    shape_prior: ShapePrior
 
     def to(self, device: torch.device | str) -> Objective:
         """The same objective computed on another device."""
-        return Objective(self.photo.to(device), self.model.to(device), self.network.to(device), self.seed)
+        parts = (self.photo.to(device), self.model.to(device), self.network.to(device))
+        return Objective(*parts, self.seed, self.shape_prior.to(device))
 
     @property
     def size(self) -> int:
@@ -78,7 +81,7 @@ class Objective:
         if "landmark" in wanted:
             terms["landmark"] = self._landmark(vertices, parameters.camera)
         if "shape_prior" in wanted:
-            terms["shape_prior"] = prior(parameters.identity, parameters.expression)
+            terms["shape_prior"] = prior(self.shape_prior.deviations(parameters.identity), parameters.expression)
         if "light_prior" in wanted:
             terms["light_prior"] = prior(light_deviation(parameters.light))
         if "texture_prior" in wanted:

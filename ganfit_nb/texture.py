@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.mouth import with_mouth
 from ganfit_nb.reading import reading
 from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors
 
@@ -69,7 +70,7 @@ class PcaTexture(nn.Module):
         luma = _enlarge((p_t @ self.luma.flatten(1)).view(1, 1, *self.luma.shape[1:]), size)
         chroma = _enlarge((p_t @ self.chroma.flatten(1)).view(1, *self.chroma.shape[1:]), size)
         ycc = torch.cat([luma, chroma], dim=1)[0].permute(1, 2, 0)
-        return (self.mean + ycc @ RGB_FROM_YCC.to(ycc).T).clamp(0.0, 1.0)
+        return with_mouth((self.mean + ycc @ RGB_FROM_YCC.to(ycc).T).clamp(0.0, 1.0))
 
     def at(self, resolution: int) -> PcaTexture:
         """The same model drawn at a lower resolution: mean and modes averaged over the texels that become one."""

@@ -23,23 +23,27 @@ def read_ict_facekit(folder: Path) -> ModelFile:
     mean, faces = _read_obj(folder / NEUTRAL)
     if len(mean) == VERTICES:
         faces = faces[(faces < FIRST_SHELL).all(1)]
-    shapes = sorted(path for path in folder.glob("*.obj") if path.name != NEUTRAL)
-    identity = [path for path in shapes if path.stem.startswith("identity")]
-    expression = [path for path in shapes if not path.stem.startswith("identity")]
+    identity, expression = shape_names(folder)
     return ModelFile(
         kind=KIND,
         mean=mean.astype(np.float32),
-        identity=_displacements(identity, mean),
-        expression=BLENDSHAPE_SD * _displacements(expression, mean),
+        identity=_displacements(folder, identity, mean),
+        expression=BLENDSHAPE_SD * _displacements(folder, expression, mean),
         faces=faces,
     )
 
 
-def _displacements(paths: list[Path], mean: Float[Array, "V 3"]) -> Float[Array, "K V 3"]:
-    if 4 * len(paths) * mean.size > MAXIMUM_BYTES:
-        raise damaged(paths[0].parent, KIND, f"it has {len(paths)} shapes")
-    result = np.zeros((len(paths), *mean.shape), dtype=np.float32)
-    for k, path in enumerate(paths):
+def shape_names(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the identity shapes and of the expression shapes, in the order of the modes."""
+    names = sorted(path.stem for path in folder.glob("*.obj") if path.name != NEUTRAL)
+    return [n for n in names if n.startswith("identity")], [n for n in names if not n.startswith("identity")]
+
+
+def _displacements(folder: Path, names: list[str], mean: Float[Array, "V 3"]) -> Float[Array, "K V 3"]:
+    if 4 * len(names) * mean.size > MAXIMUM_BYTES:
+        raise damaged(folder, KIND, f"it has {len(names)} shapes")
+    result = np.zeros((len(names), *mean.shape), dtype=np.float32)
+    for k, path in enumerate(folder / f"{name}.obj" for name in names):
         vertices, _ = _read_obj(path)
         if vertices.shape != mean.shape:
             raise damaged(path, f"a shape of {KIND}", f"it has {len(vertices)} vertices, not {len(mean)}")

@@ -105,7 +105,7 @@ class AnnyHeads:
         eyes = (vertices[np.unique(faces[left])].mean(0) + vertices[np.unique(faces[right])].mean(0)) / 2
         tip = np.argmax(np.where(vertices[:, 1] > eyes[1] - 80, vertices[:, 2], -np.inf))
         skin = island == island[(faces == tip).any(1).argmax()]
-        cut = _without_spikes(faces, skin & _in_front(vertices - eyes)[faces].all(1))
+        cut = without_spikes(faces, skin & in_front(vertices - eyes)[faces].all(1))
         centre = vertices[faces].mean(1)
         inside = (shell == shell[skin.argmax()]) & ~skin & (_island_mean(island, centre[:, 1]) > eyes[1] - 100)
         central = np.abs(_island_mean(island, centre[:, 0])) < 5
@@ -120,14 +120,14 @@ class AnnyHeads:
         return parts, textured
 
 
-def _in_front(points: Float[Array, "V 3"]) -> Bool[Array, " V"]:
+def in_front(points: Float[Array, "V 3"]) -> Bool[Array, " V"]:
     """The face with ears, front of the scalp and some neck; points relative to the middle between the eyeballs."""
     _, y, z = points.T
     behind = np.where(y > -60, -105, -85)
     return (y > -132) & (z > behind) & (z + 100 > 0.62 * (y - 12))
 
 
-def _without_spikes(faces: Int[Array, "F 3"], chosen: Bool[Array, " F"]) -> Bool[Array, " F"]:
+def without_spikes(faces: Int[Array, "F 3"], chosen: Bool[Array, " F"]) -> Bool[Array, " F"]:
     """Drops triangles that hang on by one edge, until none is left: a smoother border."""
     chosen, before = chosen.copy(), -1
     while chosen.sum() != before:

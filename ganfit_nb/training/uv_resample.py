@@ -14,11 +14,13 @@ from safetensors.numpy import load_file
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.tensor_files import save_tensors
 from ganfit_nb.training.canvas import Face
 from ganfit_nb.training.painting import blur, smoothstep
 from ganfit_nb.training.skin_tone import MAX_MELANIN, MELANIN, PALE, density
 from ganfit_nb.training.uv_layout import UvLayout
 
+SKIN_UV = "skin_uv.safetensors"
 LIGHT_REACH = 20.0  # mm: what varies more slowly than this is light, not skin
 # Densities of dark skins stretch the rounding of their 8-bit files: the spread of brightness and colour is held here.
 MAX_SPREAD = (0.075, 0.035)
@@ -34,8 +36,19 @@ def skin_files(folder: Path) -> list[Path]:
 
 def skin_coordinates() -> Float[ndarray, "V 2"]:
     """Where each vertex of the morphable model lies on a MakeHuman skin: u right, v down."""
-    with shipped("skin_uv.safetensors") as path:
-        return load_file(path)["skin_uv"].astype(np.float32) / 65535.0
+    with shipped(SKIN_UV) as path:
+        return read_skin_uv(path)
+
+
+def read_skin_uv(path: Path) -> Float[ndarray, "V 2"]:
+    """What `write_skin_uv` wrote."""
+    return load_file(path)["skin_uv"].astype(np.float32) / 65535.0
+
+
+def write_skin_uv(uv: Float[ndarray, "V 2"], path: Path) -> None:
+    """Stores the coordinates in 1/65535 of the skin's side."""
+    stored = torch.from_numpy(np.round(65535.0 * np.clip(uv, 0.0, 1.0)).astype(np.uint16))
+    save_tensors(path, {"skin_uv": stored})
 
 
 def resample(

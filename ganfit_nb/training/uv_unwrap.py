@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
+from scipy.interpolate import RBFInterpolator
 from scipy.sparse.linalg import splu
 
 from ganfit_nb.training.subdivision import border_loops
@@ -20,6 +21,8 @@ OUTLINE_POWER = 2.25  # superellipse: 2 is the circle, larger reaches into the c
 OUTLINE_RADIUS = 0.495
 ISLAND_CENTRE = 0.072  # distance of an island's centre from the two sides of its corner
 ISLAND_RADIUS = 0.063
+PULL = 1e6  # of the springs, against a distortion of about 4: 0.001 of the layout's side costs 1
+WARPS, WARP_POINTS = 16, 500
 EYE_ANGLE = np.radians(125.0)  # of the eyeball's axis to the rim of its island
 
 
@@ -28,11 +31,15 @@ def unwrap_skin(
     faces: Int[Array, "F 3"],
     mirror: Int[Array, " V"],
     size: Float[Array, " F"],
+    *,
+    target: Float[Array, "V 2"] | None = None,
+    trust: Bool[Array, " V"] | None = None,
     iterations: int = 400,
 ) -> Float[Array, "V 2"]:
     """uv of the skin's vertices (others nan): v down, symmetric about u = 0.5, no folded triangle.
 
-    `size` is the wished scale of each triangle relative to the others and also how much its distortion counts.
+    `size` is the wished scale of each triangle relative to the others and also how much its distortion counts. The
+    vertices in `trust` are pulled to their `target`.
     """
     loops = border_loops(faces)
     patched, _hub = _fill_holes(faces, loops[1:], len(vertices))
@@ -49,6 +56,12 @@ def unwrap_skin(
     weight = np.concatenate([size, np.full(len(patched) - len(faces), 0.02)])
     scale = np.concatenate([size, np.full(len(patched) - len(faces), 1.0)])
     uv = _relax(points, patched, uv, free, scale, weight, iterations)
+    if target is not None and trust is not None:
+        pulled = np.flatnonzero(trust)
+        pull = (pulled, target[pulled])
+        for _ in range(WARPS):
+            uv = _warped(patched, uv, free, pull)
+            uv = _relax(points, patched, uv, free, scale, weight, iterations // WARPS, pull)
     uv = (uv + (uv[mirror] * [-1, 1] + [1, 0])) / 2
     return uv[: len(vertices)]
 
@@ -86,6 +99,26 @@ def _mirror_hubs(points: Array, start: int) -> Int[Array, " h"]:
     return start + np.linalg.norm(hubs[:, None] * [-1, 1, 1] - hubs[None], axis=2).argmin(1)
 
 
+def _warped(faces: Array, uv: Array, free: Array, pull: tuple[Array, Array]) -> Float[Array, "V 2"]:
+    """uv moved towards the targets by a smooth warp of the sheet (a thin-plate spline through some of them), so far as
+    no triangle folds. The relaxation alone would need thousands of turns for so long a way."""
+    chosen = np.random.default_rng(0).permutation(len(pull[0]))[:WARP_POINTS]
+    border = np.setdiff1d(np.unique(faces), free)[::4]
+    start = np.concatenate([uv[pull[0][chosen]], uv[border]])
+    way = np.concatenate([pull[1][chosen] - uv[pull[0][chosen]], np.zeros((len(border), 2))])
+    move = np.zeros_like(uv)
+    move[free] = RBFInterpolator(start, way, smoothing=1e-4, kernel="thin_plate_spline")(uv[free])
+    for share in 0.5 ** np.arange(12):
+        if not _folds(uv + share * move, faces):
+            return uv + share * move
+    return uv
+
+
+def _folds(uv: Array, faces: Array) -> bool:
+    a, b, c = (uv[faces[:, k]] for k in range(3))
+    return bool(((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0] >= 0).any())  # v points down
+
+
 def _mean_value_laplacian(points: Array, faces: Array) -> sp.csr_matrix:
     rows, columns, values = [], [], []
     for k in range(3):
@@ -103,9 +136,17 @@ def _mean_value_laplacian(points: Array, faces: Array) -> sp.csr_matrix:
 
 
 def _relax(
-    points: Array, faces: Array, uv: Array, free: Array, scale: Array, weight: Array, iterations: int
+    points: Array,
+    faces: Array,
+    uv: Array,
+    free: Array,
+    scale: Array,
+    weight: Array,
+    iterations: int,
+    pull: tuple[Array, Array] = (np.zeros(0, int), np.zeros((0, 2))),
 ) -> Float[Array, "V 2"]:
-    """Descends the symmetric Dirichlet energy in the metric of a Laplacian (Kovalsky et al. 2016), without folding."""
+    """Descends the symmetric Dirichlet energy in the metric of a Laplacian (Kovalsky et al. 2016), without folding.
+    The vertices pull[0] are drawn to pull[1] by springs."""
     edge1, edge2 = points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]]
     length = np.linalg.norm(edge1, axis=1)
     along = (edge1 * edge2).sum(1) / length
@@ -119,6 +160,7 @@ def _relax(
     to_sheet = torch.from_numpy(inverse / (unit * scale)[:, None, None])
     amount = torch.from_numpy(area * weight / (area * weight).sum())
     index = torch.from_numpy(faces)
+    pulled, goal = torch.from_numpy(pull[0]), torch.from_numpy(pull[1])
 
     def energy(position: torch.Tensor) -> torch.Tensor:
         corner = position[index]
@@ -128,10 +170,12 @@ def _relax(
         determinant = jacobian[:, 0, 1] * jacobian[:, 1, 0] - jacobian[:, 0, 0] * jacobian[:, 1, 1]
         squared = (jacobian**2).sum((1, 2))
         value = (amount * squared * (1 + 1 / determinant**2)).sum()
+        value = value + PULL / max(len(pulled), 1) * (position[pulled] - goal).square().sum()
         return torch.where((determinant > 0).all(), value, torch.full_like(value, torch.inf))
 
     metric = _weighted_laplacian(faces, amount.numpy() * 2 / (unit * scale) ** 2, points)
-    solve = splu(metric[free][:, free].tocsc()).solve
+    springs = np.bincount(pull[0], minlength=len(points)) * 2 * PULL / max(len(pull[0]), 1)
+    solve = splu((metric + sp.diags(springs))[free][:, free].tocsc()).solve
     position = torch.from_numpy(uv).nan_to_num()
     step = 1.0
     for _ in range(iterations):

@@ -1,0 +1,136 @@
+"""ICT-FaceKit's light model (Li et al. 2020, MIT): the heads that the shipped 3DMM is made of.
+
+Its identity shapes are the principal components of light-stage scans of people, in standard deviations; its expression
+shapes follow the Facial Action Coding System and carry ARKit's names. Its gaze shapes move the lids alone; here the
+eyeballs turn, too. Lengths are in mm, +x to the subject's left, +y up, +z out of the face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray as Array
+from scipy.spatial import cKDTree
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.model_files.ict_facekit import VERTICES, read_ict_facekit, shape_names
+from ganfit_nb.model_files.model_file import BLENDSHAPE_SD
+
+MILLIMETRES = 10.0  # its unit is the centimetre
+TURN = 0.037  # radians about x that bring its mean face to the canonical face mesh's frame
+SHIFT = (0.0, -5.65, -55.94)  # mm, after the turn
+# Ranges of vertices, from its README.
+FACE, HEAD, MOUTH_SOCKET = (0, 9_409), (9_409, 11_248), (11_248, 13_294)
+EYE_SOCKETS, GUMS, TEETH = (13_294, 14_062), (14_062, 17_039), (17_039, 21_451)
+LOWER_TEETH = (19_247, 21_451)
+EYEBALLS = (21_451, 24_591)
+LEFT_SCLERA, RIGHT_SCLERA = (21_451, 22_221), (23_021, 23_791)  # the irises lie inside and are not seen
+
+
+# Radians that a fully turned eye looks away from straight ahead: to its side (both ways), up and down.
+TO_THE_SIDE, UPWARDS, DOWNWARDS = 0.55, 0.4, 0.5
+
+
+class Part(IntEnum):
+    """The islands of the UV map that a triangle may belong to."""
+
+    SKIN = 0
+    LEFT_EYE = 1
+    RIGHT_EYE = 2
+    MOUTH = 3
+    UPPER_TEETH = 4
+    LOWER_TEETH = 5
+
+
+RANGES = {
+    Part.SKIN: (FACE, HEAD, EYE_SOCKETS),
+    Part.LEFT_EYE: (LEFT_SCLERA,),
+    Part.RIGHT_EYE: (RIGHT_SCLERA,),
+    Part.MOUTH: (MOUTH_SOCKET, GUMS),
+    Part.UPPER_TEETH: ((TEETH[0], LOWER_TEETH[0]),),
+    Part.LOWER_TEETH: (LOWER_TEETH,),
+}
+
+
+@dataclass(frozen=True)
+class FaceKit:
+    """The whole model in our frame; V = 26,719 vertices.
+
+    mean        (V, 3) mm, mirror symmetric to 0.1 mm
+    faces       (F, 3) triangles, mirror symmetric, wound counter-clockwise seen from outside
+    parts       (F,) Part of each triangle
+    mirror      (V,) the mirror image of each vertex
+    identity    (100, V, 3) mm per standard deviation
+    expression  name in the Facial Action Coding System's terms -> (V, 3) mm, fully on
+    """
+
+    mean: Float[Array, "V 3"]
+    faces: Int[Array, "F 3"]
+    parts: Int[Array, " F"]
+    mirror: Int[Array, " V"]
+    identity: Float[Array, "S V 3"]
+    expression: dict[str, Float[Array, "V 3"]]
+
+    @classmethod
+    def read(cls, folder: Path) -> FaceKit:
+        """The folder FaceXModel of the public repository; GanfitError when it is another mesh."""
+        file = read_ict_facekit(folder)
+        if len(file.mean) != VERTICES:
+            raise GanfitError(f"{folder} has {len(file.mean)} vertices; give ICT-FaceKit's own FaceXModel.")
+        cosine, sine = np.cos(TURN), np.sin(TURN)
+        turn = np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]]) * MILLIMETRES
+        shapes = file.expression @ turn / BLENDSHAPE_SD
+        mean = file.mean @ turn + SHIFT
+        mirror = _mirror(mean)
+        faces = _symmetric(mean, file.faces, mirror)
+        parts = np.full(len(faces), -1)
+        for part, ranges in RANGES.items():
+            inside = np.isin(np.arange(VERTICES), np.concatenate([np.arange(*limits) for limits in ranges]))
+            # the socket shares its border with the lips: a triangle belongs to the part of its last vertex
+            parts[inside[faces.max(1)]] = part
+        kept = parts >= 0
+        expression = dict(zip(shape_names(folder)[1], shapes, strict=True))
+        for name, turning in _gaze(mean).items():
+            expression[name] = expression[name] + turning
+        return cls(mean, faces[kept], parts[kept], mirror, file.identity @ turn, expression)
+
+    @cached_property
+    def eye_centre(self) -> Float[Array, " 3"]:
+        """The middle between the eyeballs."""
+        return np.mean([self.mean[slice(*limits)].mean(0) for limits in (LEFT_SCLERA, RIGHT_SCLERA)], axis=0)
+
+
+def _mirror(mean: Float[Array, "V 3"]) -> Int[Array, " V"]:
+    """The mirror image of each vertex, found among those of the same range: where two parts meet, vertices coincide."""
+    mirror = np.arange(len(mean))
+    for first, end in (FACE, HEAD, MOUTH_SOCKET, EYE_SOCKETS, GUMS, TEETH, EYEBALLS):
+        points = mean[first:end]
+        mirror[first:end] = first + cKDTree(points).query(points * [-1, 1, 1])[1]
+    return mirror
+
+
+def _gaze(mean: Float[Array, "V 3"]) -> dict[str, Float[Array, "V 3"]]:
+    """What turning an eyeball adds to each gaze shape: the linear part of the rotation, as in all of Eq. 2."""
+    turns = {}
+    for side, limits, outwards in (("L", LEFT_SCLERA, 1.0), ("R", RIGHT_SCLERA, -1.0)):
+        offset = np.zeros_like(mean)
+        offset[slice(*limits)] = mean[slice(*limits)] - mean[slice(*limits)].mean(0)
+        sideways, lift = np.cross([0, 1, 0], offset), np.cross([-1, 0, 0], offset)
+        turns |= {
+            f"eyeLookOut_{side}": outwards * TO_THE_SIDE * sideways,
+            f"eyeLookIn_{side}": -outwards * TO_THE_SIDE * sideways,
+            f"eyeLookUp_{side}": UPWARDS * lift,
+            f"eyeLookDown_{side}": -DOWNWARDS * lift,
+        }
+    return turns
+
+
+def _symmetric(mean: Float[Array, "V 3"], faces: Int[Array, "F 3"], mirror: Int[Array, " V"]) -> Int[Array, "F 3"]:
+    """The left half of the triangles and its mirror image: quads are otherwise cut the same way on both sides."""
+    left: Bool[Array, " F"] = mean[faces].mean(1)[:, 0] > 0
+    return np.concatenate([faces[left], mirror[faces[left]][:, ::-1]])

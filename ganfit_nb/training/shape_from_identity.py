@@ -1,0 +1,112 @@
+"""Learns what the recogniser's embedding tells of the shape (`ganfit_nb.shape_prior`):
+
+    python -m ganfit_nb.training.shape_from_identity PHOTOS [--people N]
+
+PHOTOS is a folder with a few hundred portraits of real people, one each. They give the domain's covariance and nothing
+else: of no person more than his share in it is kept. Drawing 3,000 people takes an hour on one core. Writes the asset.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.face_model import FaceModel, shipped_texture
+from ganfit_nb.identity import IdentityNetwork
+from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.photo import Photo
+from ganfit_nb.photo_files import photos_in
+from ganfit_nb.shape_prior import ASSET, ShapeFromIdentity
+from ganfit_nb.tensor_files import save_tensors
+from ganfit_nb.training.drawn_people import SEEN, VIEWS, DrawnPerson, drawn_people
+
+PEOPLE = 3_000
+HELD_OUT = 0.1
+
+
+def regressed(people: Sequence[DrawnPerson], real: Float[Tensor, "r D"]) -> ShapeFromIdentity:
+    """The moments of p_s and e over drawn people, and how real photos' embeddings differ from theirs.
+
+    p_s has known moments, mean 0 and covariance I; Cov(e, p_s) is a sample's.
+    """
+    identity = torch.stack([person.identity for person in people]).double()
+    embeddings = torch.stack([person.embeddings for person in people]).double()  # (N, VIEWS, D)
+    mean = embeddings.mean((0, 1))
+    both = embeddings - mean
+    average, inside = both.mean(1), both - both.mean(1, keepdim=True)
+    photos = torch.einsum("nvd,nve->de", inside, inside) / (len(people) * (VIEWS - 1))
+    persons = _positive(average.T @ average / len(people) - photos / VIEWS)
+    off = real.double() - mean
+    moments = {
+        "mean": mean,
+        "with_shape": average.T @ identity / len(people),
+        "persons": persons,
+        "photos": photos,
+        "domain": _positive(off.T @ off / len(off) - persons - photos),
+    }
+    return ShapeFromIdentity(**{name: value.float() for name, value in moments.items()})
+
+
+def _positive(matrix: Tensor) -> Tensor:
+    """The nearest symmetric matrix without negative eigenvalues: a difference of two covariances may have some."""
+    values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+    return vectors * values.clamp(min=0) @ vectors.mT
+
+
+def embeddings_of(folder: Path, network: IdentityNetwork) -> Float[Tensor, "r D"]:
+    """Of every photo in which a face is found, as a fit shows it to the recogniser."""
+    found = []
+    for path in tqdm(list(photos_in(folder)), "photos"):
+        try:
+            photo = Photo.open(path).at(SEEN)
+        except GanfitError:
+            continue
+        found.append(network.features(network.crop(photo.image.permute(2, 0, 1), photo.landmarks)[None]).embedding[0])
+    return torch.stack(found)
+
+
+def report(found: ShapeFromIdentity, people: Sequence[DrawnPerson], model: FaceModel) -> None:
+    """Prints how far off the expected shapes of people are who were not learnt from, and whether Σ says so."""
+    basis = model.morphable.identity_basis[:, model.morphable.face_region].flatten(1)
+
+    def rms(coefficients: Float[Tensor, "N S"]) -> float:
+        return float((coefficients @ basis).view(len(people), -1, 3).square().sum(2).mean().sqrt())
+
+    truth = torch.stack([person.identity for person in people])
+    print(f"{len(people)} people not learnt from, rms over the face: mean face {rms(truth):.2f} mm")
+    among_drawn = replace(found, domain=torch.zeros_like(found.domain))
+    for count in range(1, VIEWS + 1):
+        priors = [among_drawn.prior(person.embeddings[:count]) for person in people]
+        off = truth - torch.stack([prior.mean for prior in priors])
+        squares = torch.stack([prior.deviations(x).square().mean() for prior, x in zip(priors, truth, strict=True)])
+        print(f"{count} photos: {rms(off):.2f} mm, mean square deviation {float(squares.mean()):.2f}")
+
+
+@torch.no_grad()
+def main() -> None:
+    """Draws, regresses, reports and writes the asset."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model = FaceModel(MorphableModel.default(), shipped_texture("gan"))
+    network = IdentityNetwork.default()
+    real = embeddings_of(options.photos, network)
+    people = list(tqdm(drawn_people(model, network, range(options.people)), "people", total=options.people))
+    held_out = people[: round(HELD_OUT * len(people))]
+    found = regressed(people[len(held_out) :], real)
+    report(found, held_out, model)
+    save_tensors(Path(__file__).parents[1] / "assets" / ASSET, asdict(found), {"licence": "CC0-1.0"})
+
+
+if __name__ == "__main__":
+    main()
