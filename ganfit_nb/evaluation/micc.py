@@ -170,9 +170,7 @@ class _Evaluation:
         return last["align"], last["joint"]
 
     def _neutral(self, step: SetStep) -> Reconstruction:
-        identity = step.steps[0].parameters.identity
-        none = torch.zeros(len(self.morphable.expression_basis))
-        return self.judge.reconstruction(self.morphable.vertices(identity, none))
+        return self.judge.person(step.steps[0].parameters.identity)
 
     def _errors(self, face: Reconstruction, scans: list[Scan]) -> dict[str, dict[str, float]]:
         """By variant: the error to the nearer of the scans, and how it came about."""

@@ -53,6 +53,11 @@ class Scan:
         """The tip of the nose."""
         return self.marks.positions[NOSE_TIP].double().numpy()
 
+    def scaled(self, factor: float) -> Scan:
+        """The same scan in another unit."""
+        marks = SeenPoints(self.marks.positions * factor, self.marks.weight)
+        return Scan(Surface(self.surface.vertices * factor, self.surface.faces), marks)
+
 
 @dataclass(frozen=True)
 class Reconstruction:
@@ -82,6 +87,11 @@ class Judge:
         outside = Surface(*without_unused(vertices.numpy(), self._outside))
         return Reconstruction(outside, self.model.dense_landmarks.on(vertices).numpy())
 
+    def person(self, identity: Float[torch.Tensor, " s"]) -> Reconstruction:
+        """The face of p_s without expression."""
+        none = torch.zeros(len(self.model.expression_basis))
+        return self.reconstruction(self.model.vertices(identity.detach().cpu(), none))
+
 
 @dataclass(frozen=True)
 class ScanError:
@@ -94,7 +104,7 @@ class ScanError:
 
 def lay_onto(face: Reconstruction, scan: Scan, *, scaled: bool, align: Align = onto_points) -> Iterator[IcpStep]:
     """The ICP that brings a reconstruction's face onto the scan, begun from the landmarks; one step a turn."""
-    start = _by_landmarks(face, scan, scaled)
+    start = by_landmarks(face, scan, scaled)
     near = np.flatnonzero(within(start(face.surface.vertices), scan.nose, NOSE_RADIUS))
     points = face.surface.vertices[near[:: -(-len(near) // ICP_POINTS)]]
     yield from icp(Surface(points, face.surface.faces[:0]), scan.surface, scaled=scaled, start=start, align=align)
@@ -108,7 +118,8 @@ def scan_error(face: Reconstruction, scan: Scan, *, scaled: bool) -> ScanError:
     return ScanError(symmetric_distance(moved, scan.surface, chosen), last.transform.scale, last.index)
 
 
-def _by_landmarks(face: Reconstruction, scan: Scan, scaled: bool) -> Similarity:
+def by_landmarks(face: Reconstruction, scan: Scan, scaled: bool) -> Similarity:
+    """The motion that brings a reconstruction's points onto those seen on the scan, in least squares."""
     weight = scan.marks.weight.numpy()
     good = weight > WELL_PLACED * weight.max()
     target = scan.marks.positions.double().numpy()[good]
