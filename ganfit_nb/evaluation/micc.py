@@ -18,7 +18,15 @@ from typing import Any, Literal
 import torch
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, scan_error
+from ganfit_nb.evaluation.scan_error import (
+    LANDMARKS_ALONE,
+    MEAN_FACE,
+    VARIANTS,
+    Judge,
+    Reconstruction,
+    Scan,
+    scan_error,
+)
 from ganfit_nb.evaluation.surface import Surface
 from ganfit_nb.export import write_json
 from ganfit_nb.face_model import FaceModel
@@ -33,9 +41,8 @@ from ganfit_nb.video import FRAMES, photos_of_video
 SETTINGS = {"Cooperative": "Indoor-Cooperative", "Indoor": "PTZ-Indoor", "Outdoor": "PTZ-Outdoor"}
 SCANS = ("frontal1", "frontal2")
 VIDEO_SUFFIXES = (".mjpg", ".mjpeg", ".mpg")
-VARIANTS = {"rigid": False, "similarity": True}
 TEXTURES: dict[str, Literal["gan", "pca"]] = {"PCA texture": "pca", "full model": "gan"}
-MEAN_FACE, LANDMARKS_ALONE, BEST = "mean face", "landmarks alone", "3DMM fitted to the scan"
+BEST = "3DMM fitted to the scan"
 COUNTS = (1, FRAMES)
 
 
@@ -177,11 +184,5 @@ class _Evaluation:
         found = {}
         for variant, scaled in VARIANTS.items():
             best = min((scan_error(face, scan, scaled=scaled) for scan in scans), key=lambda e: e.distance.mean)
-            found[variant] = {
-                "mm": best.distance.mean,
-                "to_scan": best.distance.forward,
-                "from_scan": best.distance.backward,
-                "covered": best.distance.covered,
-                "scale": best.scale,
-            }
+            found[variant] = best.record()
         return found

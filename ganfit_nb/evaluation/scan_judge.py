@@ -24,16 +24,16 @@ from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.evaluation.outer_surface import outer_faces
-from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, ScanError, by_landmarks, scan_error
+from ganfit_nb.evaluation.scan_error import VARIANTS, Judge, Reconstruction, Scan, ScanError, by_landmarks, scan_error
 from ganfit_nb.evaluation.surface import Surface, without_unused
 from ganfit_nb.evaluation.surface_error import SurfaceError, points_of, surface_error
 from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.photo import default_detector
 
-VARIANTS = {"rigid": False, "similarity": True}
 EXTENT = 300.0  # mm that the larger side of a scan gets before a face is looked for
 NOSE_DEPTH = 70.0  # mm from the middle of a head's model space to the tip of its nose, roughly
 FLUSH = 0.5  # mm
+POSSIBLE = 1.5  # times the size of the mean face, or so many times smaller: no head is beyond
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class FaceErrors:
 
     symmetric: ScanError
     surface: SurfaceError
+
+    def record(self) -> dict[str, dict[str, float]]:
+        """What is stored of them."""
+        return {"symmetric": self.symmetric.record(), "surface": self.surface.record()}
 
 
 class ScanJudge:
@@ -54,13 +58,20 @@ class ScanJudge:
     def __init__(self, model: MorphableModel, surface: Surface, unit: float | None = None) -> None:
         """`surface` looks along +z with +y up; `unit` is what its unit measures in mm, where that is known.
 
-        GanfitError when no face is seen on it, or when it cannot be compared with the mean face.
+        GanfitError when no face is seen on it, when the mean face cannot be laid onto it, or when no head has the size
+        that `unit` makes it.
         """
         self._judge = Judge(model)
         extent = float((surface.vertices.max(0) - surface.vertices.min(0))[:2].max())
         nominal = EXTENT / max(extent, 1e-30)
         found = _seen(Surface(surface.vertices * nominal, surface.faces), model)
-        self.size = self._life_size(found) * nominal if unit is None else unit
+        life_size = self._life_size(found) * nominal
+        self.size = life_size if unit is None else unit
+        if not 1 / POSSIBLE < self.size / life_size < POSSIBLE:
+            raise GanfitError(
+                f"With a unit of {unit:g} mm the scan is {self.size / life_size:.3g} times as large as the mean face; "
+                "give its true unit, or none."
+            )
         self.scan = _outside(found.scaled(self.size / nominal))
         self._points = points_of(self.scan)
 

@@ -36,6 +36,10 @@ class SurfaceError:
     covered: float
     motion: Similarity
 
+    def record(self) -> dict[str, float]:
+        """What is stored of it."""
+        return {"mm": self.mean, "covered": self.covered, "scale": self.motion.scale}
+
 
 def points_of(scan: Scan) -> Float[Array, "N 3"]:
     """Points spread evenly over the scan within 80 mm of the tip of its nose, mm; the same every time.
