@@ -62,17 +62,22 @@ class ScanJudge:
         that `unit` makes it.
         """
         self._judge = Judge(model)
+        mean = self._judge.reconstruction(model.mean)
         extent = float((surface.vertices.max(0) - surface.vertices.min(0))[:2].max())
-        nominal = EXTENT / max(extent, 1e-30)
-        found = _seen(Surface(surface.vertices * nominal, surface.faces), model)
-        life_size = self._life_size(found) * nominal
-        self.size = life_size if unit is None else unit
-        if not 1 / POSSIBLE < self.size / life_size < POSSIBLE:
+        first = EXTENT / max(extent, 1e-30)
+        found = _seen(Surface(surface.vertices * first, surface.faces), model)
+        by_marks = 1 / by_landmarks(mean, found, scaled=True).scale
+        found, first = _outside(found.scaled(by_marks)), first * by_marks
+        if unit is None:
+            self.size = first / surface_error(mean, found, points_of(found), scaled=True).motion.scale
+        elif 1 / POSSIBLE < unit / first < POSSIBLE:
+            self.size = unit
+        else:
             raise GanfitError(
-                f"With a unit of {unit:g} mm the scan is {self.size / life_size:.3g} times as large as the mean face; "
-                "give its true unit, or none."
+                f"With a unit of {unit:g} mm the scan is {unit / first:.2g} times as large as the mean face; give its "
+                "true unit, or none."
             )
-        self.scan = _outside(found.scaled(self.size / nominal))
+        self.scan = found.scaled(self.size / first)
         self._points = points_of(self.scan)
 
     def person(self, identity: Float[Tensor, " s"]) -> Reconstruction:
@@ -91,13 +96,6 @@ class ScanJudge:
             )
             for variant, scaled in VARIANTS.items()
         }
-
-    def _life_size(self, found: Scan) -> float:
-        """What the scan has to be multiplied by to have the mean face's size."""
-        mean = self._judge.reconstruction(self._judge.model.mean)
-        first = 1 / by_landmarks(mean, found, scaled=True).scale
-        scan = _outside(found.scaled(first))
-        return first / surface_error(mean, scan, points_of(scan), scaled=True).motion.scale
 
 
 def _seen(surface: Surface, model: MorphableModel) -> Scan:
