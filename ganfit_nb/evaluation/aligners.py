@@ -43,5 +43,5 @@ def onto_planes(
     # least norm: a plane or a sphere leaves motions along itself undetermined
     solution = np.linalg.lstsq(rows, gap, rcond=1e-6)[0]
     rotation = Rotation.from_rotvec(solution[:3] / radius).as_matrix()
-    scale = 1.0 + float(solution[6]) / radius if scaled else 1.0
+    scale = 1.0 + float(solution[6] / radius) if scaled else 1.0
     return Similarity(scale, rotation, centre + solution[3:6] - scale * rotation @ centre)

@@ -42,25 +42,32 @@ class SymmetricDistance:
         return (self.forward + self.backward) / 2
 
 
+def distances(
+    points: Float[Array, "N 3"], surface: Surface, distance: Distance = point_to_plane
+) -> tuple[Float[Array, " N"], Bool[Array, " N"]]:
+    """The distance of each point from a mesh, mm, and whether it counts.
+
+    A point whose partner lies on the mesh's border (a hole, or beyond its edge) has no counterpart and does not count.
+    GanfitError when none counts.
+    """
+    partners = closest_on_surface(points, surface)
+    if not (~partners.on_border).any():
+        raise GanfitError("The two meshes do not overlap; align them first.")
+    return distance(points, partners), ~partners.on_border
+
+
 def symmetric_distance(
     first: Surface,
     second: Surface,
     chosen: tuple[Bool[Array, " V"], Bool[Array, " W"]] | None = None,
     distance: Distance = point_to_plane,
 ) -> SymmetricDistance:
-    """The mean distance of each mesh's chosen vertices from the whole other mesh.
-
-    A vertex whose partner lies on the other mesh's border (a hole, or beyond its edge) has no counterpart and does not
-    count. GanfitError when none has one.
-    """
+    """The mean distance of each mesh's chosen vertices from the whole other mesh; `distances` says which count, and
+    raises."""
     chosen = chosen or (np.ones(len(first.vertices), bool), np.ones(len(second.vertices), bool))
     means, counted, total = [], 0, 0
     for one, other, part in ((first, second, chosen[0]), (second, first, chosen[1])):
-        points = one.vertices[part]
-        partners = closest_on_surface(points, other)
-        values = distance(points, partners)[~partners.on_border]
-        if not len(values):
-            raise GanfitError("The two meshes do not overlap; align them first.")
-        means.append(float(values.mean()))
-        counted, total = counted + len(values), total + len(points)
+        values, counts = distances(one.vertices[part], other, distance)
+        means.append(float(values[counts].mean()))
+        counted, total = counted + int(counts.sum()), total + len(counts)
     return SymmetricDistance(means[0], means[1], counted / total)

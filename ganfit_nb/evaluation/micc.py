@@ -18,7 +18,15 @@ from typing import Any, Literal
 import torch
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, scan_error
+from ganfit_nb.evaluation.scan_error import (
+    LANDMARKS_ALONE,
+    MEAN_FACE,
+    VARIANTS,
+    Judge,
+    Reconstruction,
+    Scan,
+    scan_error,
+)
 from ganfit_nb.evaluation.surface import Surface
 from ganfit_nb.export import write_json
 from ganfit_nb.face_model import FaceModel
@@ -33,9 +41,8 @@ from ganfit_nb.video import FRAMES, photos_of_video
 SETTINGS = {"Cooperative": "Indoor-Cooperative", "Indoor": "PTZ-Indoor", "Outdoor": "PTZ-Outdoor"}
 SCANS = ("frontal1", "frontal2")
 VIDEO_SUFFIXES = (".mjpg", ".mjpeg", ".mpg")
-VARIANTS = {"rigid": False, "similarity": True}
 TEXTURES: dict[str, Literal["gan", "pca"]] = {"PCA texture": "pca", "full model": "gan"}
-MEAN_FACE, LANDMARKS_ALONE, BEST = "mean face", "landmarks alone", "3DMM fitted to the scan"
+BEST = "3DMM fitted to the scan"
 COUNTS = (1, FRAMES)
 
 
@@ -170,20 +177,12 @@ class _Evaluation:
         return last["align"], last["joint"]
 
     def _neutral(self, step: SetStep) -> Reconstruction:
-        identity = step.steps[0].parameters.identity
-        none = torch.zeros(len(self.morphable.expression_basis))
-        return self.judge.reconstruction(self.morphable.vertices(identity, none))
+        return self.judge.person(step.steps[0].parameters.identity)
 
     def _errors(self, face: Reconstruction, scans: list[Scan]) -> dict[str, dict[str, float]]:
         """By variant: the error to the nearer of the scans, and how it came about."""
         found = {}
         for variant, scaled in VARIANTS.items():
             best = min((scan_error(face, scan, scaled=scaled) for scan in scans), key=lambda e: e.distance.mean)
-            found[variant] = {
-                "mm": best.distance.mean,
-                "to_scan": best.distance.forward,
-                "from_scan": best.distance.backward,
-                "covered": best.distance.covered,
-                "scale": best.scale,
-            }
+            found[variant] = best.record()
         return found

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ganfit_nb.evaluation.micc import BEST, COUNTS, LANDMARKS_ALONE, MEAN_FACE, SETTINGS, TEXTURES, VARIANTS
+from ganfit_nb.evaluation.micc import BEST, COUNTS, SETTINGS, TEXTURES
+from ganfit_nb.evaluation.scan_error import LANDMARKS_ALONE, MEAN_FACE, VARIANTS
 
 # Mean and standard deviation in mm, Cooperative, Indoor, Outdoor: Table 1 of the paper, on MICC itself.
 PAPER = {

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray as Array
 
+from ganfit_nb.errors import GanfitError
 from ganfit_nb.evaluation.aligners import Align, onto_points
 from ganfit_nb.evaluation.croppers import NOSE_RADIUS, within
 from ganfit_nb.evaluation.distances import SymmetricDistance, symmetric_distance
@@ -33,6 +34,8 @@ from ganfit_nb.morphable import MorphableModel
 NOSE_TIP = 4  # of MediaPipe's 478 points
 ICP_POINTS = 2_000  # of the reconstruction, evenly chosen; 8,000 moved the error by less than 0.001 mm
 WELL_PLACED = 0.3  # of the best point's trust
+VARIANTS = {"rigid": False, "similarity": True}  # may the reconstruction be scaled?
+MEAN_FACE, LANDMARKS_ALONE = "mean face", "landmarks alone"  # rows of every table
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Scan:
     def nose(self) -> Float[Array, " 3"]:
         """The tip of the nose."""
         return self.marks.positions[NOSE_TIP].double().numpy()
+
+    def scaled(self, factor: float) -> Scan:
+        """The same scan in another unit."""
+        marks = SeenPoints(self.marks.positions * factor, self.marks.weight)
+        return Scan(Surface(self.surface.vertices * factor, self.surface.faces), marks)
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,11 @@ class Judge:
         outside = Surface(*without_unused(vertices.numpy(), self._outside))
         return Reconstruction(outside, self.model.dense_landmarks.on(vertices).numpy())
 
+    def person(self, identity: Float[torch.Tensor, " s"]) -> Reconstruction:
+        """The face of p_s without expression."""
+        none = torch.zeros(len(self.model.expression_basis))
+        return self.reconstruction(self.model.vertices(identity.detach().cpu(), none))
+
 
 @dataclass(frozen=True)
 class ScanError:
@@ -91,11 +104,23 @@ class ScanError:
     scale: float
     steps: int
 
+    def record(self) -> dict[str, float]:
+        """What is stored of it."""
+        return {
+            "mm": self.distance.mean,
+            "to_scan": self.distance.forward,
+            "from_scan": self.distance.backward,
+            "covered": self.distance.covered,
+            "scale": self.scale,
+        }
+
 
 def lay_onto(face: Reconstruction, scan: Scan, *, scaled: bool, align: Align = onto_points) -> Iterator[IcpStep]:
     """The ICP that brings a reconstruction's face onto the scan, begun from the landmarks; one step a turn."""
-    start = _by_landmarks(face, scan, scaled)
+    start = by_landmarks(face, scan, scaled)
     near = np.flatnonzero(within(start(face.surface.vertices), scan.nose, NOSE_RADIUS))
+    if not len(near):
+        raise GanfitError("The two meshes do not overlap; bring them to one size first.")
     points = face.surface.vertices[near[:: -(-len(near) // ICP_POINTS)]]
     yield from icp(Surface(points, face.surface.faces[:0]), scan.surface, scaled=scaled, start=start, align=align)
 
@@ -108,7 +133,8 @@ def scan_error(face: Reconstruction, scan: Scan, *, scaled: bool) -> ScanError:
     return ScanError(symmetric_distance(moved, scan.surface, chosen), last.transform.scale, last.index)
 
 
-def _by_landmarks(face: Reconstruction, scan: Scan, scaled: bool) -> Similarity:
+def by_landmarks(face: Reconstruction, scan: Scan, scaled: bool) -> Similarity:
+    """The motion that brings a reconstruction's points onto those seen on the scan, in least squares."""
     weight = scan.marks.weight.numpy()
     good = weight > WELL_PLACED * weight.max()
     target = scan.marks.positions.double().numpy()[good]

@@ -26,6 +26,10 @@ class Similarity:
         """The moved points."""
         return self.scale * points @ self.rotation.T + self.translation
 
+    def inverse(self) -> Similarity:
+        """The motion that undoes this one."""
+        return Similarity(1 / self.scale, self.rotation.T, -self.rotation.T @ self.translation / self.scale)
+
     def after(self, first: Similarity) -> Similarity:
         """The motion that does `first`, then this one."""
         return Similarity(

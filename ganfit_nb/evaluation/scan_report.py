@@ -1,0 +1,95 @@
+"""What was measured against one scan, as a table and as pictures of where the error is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+from ganfit_nb.camera import orbit_camera
+from ganfit_nb.evaluation.croppers import within
+from ganfit_nb.evaluation.distances import distances
+from ganfit_nb.evaluation.plots import figure
+from ganfit_nb.evaluation.scan_error import VARIANTS, Scan
+from ganfit_nb.evaluation.scan_judge import FaceErrors, ScanJudge
+from ganfit_nb.evaluation.surface_error import RADIUS
+from ganfit_nb.lighting import frontal_light
+from ganfit_nb.renderer import render
+from ganfit_nb.renderer.render import CLAY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Errors of one person by variant
+Errors = Mapping[str, FaceErrors]
+
+TITLE = "Error against the scan"  # with which every table begins
+MEASURES = {"symmetric": "both ways within 95 mm", "surface": "scan to surface within 80 mm"}
+WIDTH, CELL = 18, 15  # characters
+VIEWS = {"front": 0.0, "side": 70.0}  # yaw, degrees
+LIMIT = 4.0  # mm at the end of the colour bar, always the same, so that pictures can be compared
+COLOURS = "viridis"
+SIZE, ZOOM = 480, 1.3  # px, and times larger than a photo's crop
+INCHES = 2.6  # side of a picture
+NOSE = (0.0, 0.0, 70.0)  # mm, where the camera sees the tip of the nose
+
+
+def table(errors: Mapping[str, Errors], name: str) -> str:
+    """Every row's errors, mm; `name` is the scan's."""
+    head = f"{'':{WIDTH}}" + "".join(f"{text:>{2 * CELL}}" for text in MEASURES.values())
+    variants = f"{'':{WIDTH}}" + "".join(f"{variant:>{CELL}}" for _ in MEASURES for variant in VARIANTS)
+    lines = []
+    for row, found in errors.items():
+        cells = [found[variant].record()[measure]["mm"] for measure in MEASURES for variant in VARIANTS]
+        lines.append(f"{row:{WIDTH}}" + "".join(f"{cell:{CELL}.2f}" for cell in cells))
+    return "\n".join([f"{TITLE} {name}: point to plane, mean, mm", head, variants, *lines])
+
+
+def error_map(judge: ScanJudge, identity: Float[torch.Tensor, " s"], errors: Errors) -> Float[Array, " V"]:
+    """Distance (mm) of each vertex of `judge.scan` from the reconstruction, after the similarity among `errors`.
+
+    NaN beyond 80 mm from the tip of the nose, and where there is no counterpart.
+    """
+    moved = judge.person(identity).moved(errors["similarity"].surface.motion)
+    values, counts = distances(judge.scan.surface.vertices, moved.surface)
+    return np.where(counts & within(judge.scan.surface.vertices, judge.scan.nose, RADIUS), values, np.nan)
+
+
+def sheet(judge: ScanJudge, people: Mapping[str, Float[torch.Tensor, " s"]], errors: Mapping[str, Errors]) -> Figure:
+    """The scan from the front and from the side, coloured by its distance from each of the people (p_s by row)."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    page = figure(INCHES * len(people) + 0.8, INCHES * len(VIEWS) + 0.4)
+    axes = page.subplots(len(VIEWS), len(people), squeeze=False)
+    scale = ScalarMappable(Normalize(0.0, LIMIT), colormaps[COLOURS])
+    for column, (row, identity) in zip(axes.T, people.items(), strict=True):
+        values = error_map(judge, identity, errors[row])
+        colours = scale.to_rgba(np.nan_to_num(values))[:, :3]
+        for view, yaw in zip(column, VIEWS.values(), strict=True):
+            view.imshow(picture(judge.scan, np.where(np.isnan(values)[:, None], CLAY, colours), yaw))
+            view.axis("off")
+        column[0].set_title(f"{row}\n{errors[row]['similarity'].surface.mean:.2f} mm", fontsize=9)
+    page.colorbar(scale, ax=axes, shrink=0.7, extend="max", label="scan to surface, similarity, mm")
+    return page
+
+
+def picture(scan: Scan, colours: Float[Array, "V 3"], yaw: float) -> Float[Array, "H W 3"]:
+    """The scan with these colours (0 to 1) at its vertices, shaded as clay on white; yaw in degrees."""
+    vertices = torch.from_numpy(scan.surface.vertices - scan.nose + np.array(NOSE)).float()
+    camera = orbit_camera(math.radians(yaw), 0.0)
+    camera[6] *= ZOOM
+    clay = torch.full((1, 1, 3), CLAY)
+    faces = torch.from_numpy(scan.surface.faces)
+    drawn = render(
+        vertices, faces, vertices[:, :2], clay, camera, frontal_light(), SIZE, background=torch.ones(3), antialias=False
+    )
+    shown = (drawn.fragments.pix_to_face >= 0)[..., None]
+    painted = drawn.interpolate(torch.from_numpy(colours).float()) * drawn.shaded_geometry / CLAY
+    return torch.where(shown, painted, 1.0).clamp(0, 1).numpy()
