@@ -148,9 +148,11 @@ def test_every_course_keeps_its_weights(branched):
 def test_two_courses_are_compared_side_by_side(branched):
     branched.course = "with identity"
     branched.scrub(branched.index)
-    assert len(branched._views.children) == 3
+    assert [len(row.children) for row in (branched._meshes, branched._photos)] == [1, 1]
+    alone = branched.picture()
     branched.compared = "without"
-    assert len(branched._views.children) == 5
+    assert [len(row.children) for row in (branched._meshes, branched._photos)] == [2, 2]
+    assert branched.picture().height > alone.height  # two meshes and two photos fill a row
     first, second = branched.mesh, branched._other.mesh
     assert 0 < (first.vertices - second.vertices).abs().max() < 20  # mm
     branched.view.view = "difference"

@@ -149,6 +149,20 @@ def grow(view: widgets.DOMWidget, size: int, times: float = 2.0) -> None:
     view.layout.max_width = f"{round(times * size)}px"
 
 
+class SideBySide(widgets.HBox):
+    """One view or more in one row, all of the same width: what is to be compared stays together."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        super().__init__()
+        self.add_class("ganfit-together")
+
+    def show(self, views: Sequence[widgets.DOMWidget]) -> None:
+        """These views, each at least `size` pixels wide."""
+        grow(self, len(views) * (self._size + GAP) - GAP)
+        self.children = views
+
+
 def _pictures_within(children: Sequence[widgets.Widget]) -> Iterator[Image.Image]:
     for child in children:
         if isinstance(child, Component):

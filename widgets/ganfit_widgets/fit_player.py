@@ -27,7 +27,7 @@ from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.photo import Photo
 from ganfit_nb.result import Result
-from ganfit_widgets.component import grow, joined
+from ganfit_widgets.component import SideBySide, grow, joined
 from ganfit_widgets.course_file import load_course, save_course
 from ganfit_widgets.course_panel import CoursePanel
 from ganfit_widgets.curve_chart import CurveChart
@@ -117,8 +117,9 @@ class FitPlayer(StepPlayer):
         self.colours = _choice("What colours the mesh", [SKIN, DISPLACEMENT], self._colour)
         self.curves = _choice("What the curves show", [LOSSES, GRADIENTS], self._draw_curves)
         self._numbers = widgets.HTML()
-        self._meshes, self._chart = _column(self.mesh, self.colours), _column(self.chart, self.curves)
-        self._views = widgets.HBox()
+        self._mesh_column = _column(self.mesh, self.colours)
+        self._meshes, self._photos = SideBySide(SIDE), SideBySide(SIDE)
+        self._views = widgets.HBox([self._meshes, self._photos, _column(self.chart, self.curves)])
         self._views.add_class("ganfit-views")
         if steps is None:
             steps = partial(fit, self.photo, model, self.config, self.weights, free=self.free)
@@ -269,9 +270,9 @@ class FitPlayer(StepPlayer):
             self.changed()
 
     def _arrange(self) -> None:
-        """Meshes beside each other, photos beside each other, and the curves."""
-        meshes, photos = ([self._other.mesh], [self._other.view]) if self.compared else ([], [])
-        self._views.children = [self._meshes, *meshes, self.view, *photos, self._chart]
+        """Two courses have their meshes in one row and their photos in one row."""
+        self._meshes.show([self._mesh_column, *([self._other.mesh] if self.compared else [])])
+        self._photos.show([self.view, *([self._other.view] if self.compared else [])])
 
     def _colour(self, _: dict | None = None) -> None:
         meshes = [self.mesh, self._other.mesh] if self.compared else [self.mesh]
