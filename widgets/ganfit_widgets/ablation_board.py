@@ -21,11 +21,11 @@ from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.photo import Photo
 from ganfit_widgets.component import Component
+from ganfit_widgets.fit_stages import FitStages
 from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.step_course import Course
-from ganfit_widgets.step_player import StepPlayer
 
 AT_FIRST = ("full", "no-identity", "no-pixel", "no-landmark", "pca")
 SIDE = 150  # pixels of a picture
@@ -50,7 +50,7 @@ class _Fit:
         return self.steps[index]
 
 
-class AblationBoard(StepPlayer):
+class AblationBoard(FitStages):
     """Fits of one photo, each without one part. Alone in three lines:
 
         board = AblationBoard(photo, FaceModel.default(), FitConfig(steps=40, size=128))
@@ -137,14 +137,13 @@ class AblationBoard(StepPlayer):
                 return
             yield turn
 
+    def one(self, step: Any) -> FitStep:
+        """Any variant's: all are at the same."""
+        return next(iter(step.values()))
+
     def describe(self, steps: list[Any]) -> str:
         """Stage and step, which all variants share."""
-        return f"<b>{next(iter(steps[-1].values())).stage}</b> {self.counted(steps)}"
-
-    def remaining(self, steps: list[Any]) -> int | None:
-        """Steps of the joint stage that are left."""
-        step = next(iter(steps[-1].values()))
-        return self.config.steps - step.index if step.stage == "joint" else None
+        return f"<b>{self.one(steps[-1]).stage}</b> {self.counted(steps)}"
 
     def prepare(self, steps: list[Any]) -> tuple[dict[str, Tensor], dict[str, Measures]]:
         """Of each variant the fitted face over the photo, and what it has reached."""

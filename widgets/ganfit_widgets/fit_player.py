@@ -33,11 +33,12 @@ from ganfit_widgets.course_panel import CoursePanel
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.export_panel import ExportPanel
 from ganfit_widgets.fit_settings import FitSettings, Values
+from ganfit_widgets.fit_stages import FitStages
 from ganfit_widgets.group_toggles import words
 from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
-from ganfit_widgets.step_player import WORKER, StepPlayer
+from ganfit_widgets.step_player import WORKER
 
 SIDE = 250  # pixels of the mesh and of the photo at least: all views side by side in a page 1000 pixels wide
 SKIN, DISPLACEMENT = "the skin", "displacement from the mean"
@@ -73,7 +74,7 @@ class _Side:
         self.view.show(content.fitted)
 
 
-class FitPlayer(StepPlayer):
+class FitPlayer(FitStages):
     """Plays a fit of `model` to `photo`. Alone in three lines:
 
         player = FitPlayer(Photo.open("portrait.jpg"), FaceModel.default(), FitConfig(steps=100))
@@ -189,14 +190,6 @@ class FitPlayer(StepPlayer):
     def restore(self, settings: Values) -> None:
         """Changes them in place, and the switches with them."""
         self._settings.restore(settings)
-
-    def describe(self, steps: list[FitStep]) -> str:
-        """Stage and step, and computing time."""
-        return f"<b>{steps[-1].stage}</b> {self.counted(steps)} · {steps[-1].seconds:.1f} s"
-
-    def remaining(self, steps: list[FitStep]) -> int | None:
-        """Steps of the joint stage that are left; how long the alignment takes, nobody knows."""
-        return max(0, self.config.steps - steps[-1].index) if steps[-1].stage == "joint" else None
 
     def prepare(self, steps: list[FitStep]) -> _Content:
         """Mesh, pictures and numbers of the last of `steps`."""

@@ -222,6 +222,14 @@ class StepPlayer(Component):
         """How many steps follow the last of `steps`, if that is known."""
         return None
 
+    def effort(self, step: Any) -> float:
+        """How long this step takes, compared with others: what the time left is told from."""
+        return 1.0
+
+    def effort_left(self, steps: list[Any]) -> float | None:
+        """How much follows the last of `steps` in all, if that can be told; an estimate will do."""
+        return self.remaining(steps)
+
     def prepare(self, steps: list[Any]) -> Any:
         """What `draw` needs to show the last of `steps`. Called in the worker, only for steps that are shown."""
         return steps[-1]
@@ -339,6 +347,8 @@ class StepPlayer(Component):
         if course.ended:
             self.error = _sentence(course.failure) if course.failure else ""
             self.playing, self.finished = False, True
+            if course.steps and not course.failure:
+                self.transport.status.value = course.line(course.shown, self)  # nothing is left
 
 
 def _sentence(error: Exception) -> str:
