@@ -1,6 +1,7 @@
 """Scrubbing, branching, pace and speed of the generic player, without a browser."""
 
 import asyncio
+import time
 
 import pytest
 from recorder import Recorder, numbers, rest, until
@@ -45,6 +46,29 @@ def test_scrubbing_pauses_and_the_last_wish_counts():
         player.play()
         await until(lambda: player.shown > 6)
         player.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_scrub_does_not_wait_for_the_step_under_way():
+    def steps():
+        for number, seconds in enumerate((0.2, 0.2, 0.2, 1.0, 0.0)):
+            time.sleep(seconds)
+            yield number
+
+    async def scenario():
+        player = Recorder(steps())
+        player.play()
+        await until(lambda: player.shown == 2)
+        await asyncio.sleep(0.1)
+        start = time.monotonic()
+        player.scrub(0)
+        await until(lambda: player.shown == 0)
+        assert time.monotonic() - start < 0.5
+        await rest(player)
+        assert (player.index, player.shown, player.drawn[-1]) == (3, 0, 0)  # that step leads nobody on
+        await player.finish()
+        assert player.drawn[-1] == 4
 
     asyncio.run(scenario())
 

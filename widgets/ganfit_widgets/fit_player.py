@@ -38,7 +38,7 @@ from ganfit_widgets.group_toggles import words
 from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
-from ganfit_widgets.step_player import WORKER
+from ganfit_widgets.step_player import LOOKER, WORKER
 
 SIDE = 250  # pixels of the mesh and of the photo at least: all views side by side in a page 1000 pixels wide
 SKIN, DISPLACEMENT = "the skin", "displacement from the mean"
@@ -254,7 +254,7 @@ class FitPlayer(FitStages):
             return
         other = self._courses[self.compared]
         steps = other.steps[: other.shown + 1] or list(other.steps)
-        self.when_done(WORKER.submit(self.prepare, steps), partial(self._show_other, self.compared))
+        self.when_done(LOOKER.submit(self.prepare, steps), partial(self._show_other, self.compared))
 
     def _show_other(self, name: str, work: Future[_Content]) -> None:
         if name == self.compared:

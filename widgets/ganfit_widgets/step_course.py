@@ -15,7 +15,11 @@ RATE_OVER = 10  # steps the pace is averaged over
 
 
 class Shows(Protocol):
-    """What a course asks its player for, in the worker."""
+    """What a course asks its player for, in a worker."""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether no picture of the newest step is wanted."""
 
     def describe(self, steps: list[Any]) -> str:
         """The last of `steps` in words."""
@@ -44,7 +48,7 @@ class Picture:
 
 @dataclass
 class Course:
-    """Its methods run in the worker, which alone takes steps and appends to `steps`.
+    """Its methods run in workers. One alone takes steps and appends to `steps`; another looks at what is there.
 
     settings  of the player when the newest step was taken
     before    the steps of the course that this one branched off from
@@ -72,7 +76,9 @@ class Course:
             self.ended = True
         except Exception as error:  # whatever a generator raises is for the reader, not for the kernel's log
             self.ended, self.failure = True, error
-        return self.picture(None, player) if self.ended or monotonic() >= self._next_show else None
+        if player.looks_back or not (self.ended or monotonic() >= self._next_show):
+            return None
+        return self.picture(None, player)
 
     def picture(self, index: int | None, player: Shows) -> Picture | None:
         """The picture of a step, by default the newest, unless it is the one that is shown."""
