@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
@@ -34,11 +34,15 @@ WIDTH, ROW = 540, 20
 
 
 class _Fit:
-    """One variant's fit as far as it has been taken."""
+    """One variant's fit as far as it has been taken; `begin` is called for its first step, since it reads a model."""
 
-    def __init__(self, source: Iterator[FitStep]) -> None:
+    def __init__(self, begin: Callable[[], Iterator[FitStep]]) -> None:
         self.steps: list[FitStep] = []
-        self._source = source
+        self._begin = begin
+
+    @cached_property
+    def _source(self) -> Iterator[FitStep]:
+        return self._begin()
 
     def step(self, index: int) -> FitStep | None:
         """The step with this index, computed if it has not been yet; None after the last."""
@@ -127,7 +131,7 @@ class AblationBoard(FitStages):
 
     def _new_fits(self) -> dict[str, _Fit]:
         arguments = self.photo, self.model, self.config, self.network
-        return {name: _Fit(variant.fit(*arguments)) for name, variant in self.variants.items()}
+        return {name: _Fit(partial(variant.fit, *arguments)) for name, variant in self.variants.items()}
 
     def _new_steps(self, first: int = 0) -> Iterator[dict[str, FitStep]]:
         fits = {name: self._fits[name] for name in self.chosen}

@@ -18,6 +18,7 @@ from IPython.display import display, update_display
 from PIL import Image
 
 from ganfit_widgets.awaited_cells import answer_widgets
+from ganfit_widgets.live import in_voila
 
 PAGE, GAP = 1100, 6  # pixels: the width of a page of pictures, and between two of them
 QUIET = 0.5  # seconds without a change after which the saved picture follows
@@ -101,6 +102,8 @@ class Component(widgets.VBox):
         text = f"{type(self).__name__}: run the notebook to use it; below is its last state."
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         display({WIDGET_VIEW: view, "text/plain": text}, raw=True)
+        if in_voila():  # there is no notebook to leave a picture in
+            return
         self._picture_id = self._picture_id or uuid.uuid4().hex
         self._show_picture(display)
         shell = get_ipython()
