@@ -91,6 +91,7 @@ class AblationBoard(FitStages):
         self._views = widgets.HBox()
         toggles.add_class("ganfit-row")
         self._views.add_class("ganfit-views")
+        self._views.add_class("ganfit-even")
         self.chosen = tuple(name for name in self.variants if name in AT_FIRST) or tuple(self.variants)
         super().__init__(self._new_steps, [toggles, self._views, self._table])
         for name, toggle in self._toggles.items():
