@@ -7,7 +7,6 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
-from scipy.spatial import cKDTree
 
 from ganfit_nb.renderer.compiled import compiled, in_parts
 
@@ -28,6 +27,8 @@ class ClosestPointSearch:
     missed."""
 
     def __init__(self, vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> None:
+        from scipy.spatial import cKDTree  # takes half a second, and few need it
+
         self.faces, self.triangles = faces, vertices[faces]
         self.tree = cKDTree(self.triangles.mean(1))
 

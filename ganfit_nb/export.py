@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import trimesh
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.outputs import replaced
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import vertex_normals
+
+if TYPE_CHECKING:
+    import trimesh  # at run time only where a mesh is written: it takes as long to import as everything else but torch
 
 METRES_PER_MM = 1e-3  # glTF's unit is the metre
 
@@ -36,6 +37,9 @@ def textured_mesh(
 
     `physical` gives glTF's material instead of OBJ's.
     """
+    from trimesh.visual import TextureVisuals
+    from trimesh.visual.material import PBRMaterial, SimpleMaterial
+
     uv = model.morphable.uv.cpu().numpy() * [1, -1] + [0, 1]
     picture = to_pil(albedo)
     material = (
@@ -46,12 +50,14 @@ def textured_mesh(
             image=picture, diffuse=[255] * 4, ambient=[0, 0, 0, 255], specular=[0, 0, 0, 255], name="face"
         )
     )
-    return _mesh(model, vertices, trimesh.visual.TextureVisuals(uv=uv, material=material))
+    return _mesh(model, vertices, TextureVisuals(uv=uv, material=material))
 
 
 def _mesh(
     model: FaceModel, vertices: Float[Tensor, "V 3"], visual: trimesh.visual.TextureVisuals | None = None
 ) -> trimesh.Trimesh:
+    import trimesh
+
     vertices, faces = vertices.detach().cpu(), model.morphable.faces.cpu()
     return trimesh.Trimesh(
         vertices.numpy(),
@@ -78,7 +84,9 @@ def write_meshes(directory: Path, model: FaceModel, parameters: FaceParameters) 
 
 def write_obj(directory: Path, name: str, mesh: trimesh.Trimesh) -> None:
     """`name`.obj and `name`.mtl, which refers to texture.png beside it."""
-    text, files = trimesh.exchange.obj.export_obj(
+    from trimesh.exchange.obj import export_obj
+
+    text, files = export_obj(
         mesh, include_normals=True, return_texture=True, mtl_name=f"{name}.mtl", header=f"{name}, mm"
     )
     (directory / f"{name}.obj").write_text(text, encoding="utf-8")

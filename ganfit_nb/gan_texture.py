@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.mouth import with_mouth
-from ganfit_nb.networks.progressive_generator import Generator, hats
+from ganfit_nb.networks.progressive_generator import Generator
 from ganfit_nb.reading import reading
 from ganfit_nb.tensor_files import MAXIMUM_BYTES, require_finite, save_tensors
 
@@ -67,8 +67,6 @@ class GanTexture(nn.Module):
             for value in stored.values():
                 require_finite(value)
             generator.load_state_dict(stored, assign=True)
-            for side, picture in generator.pictures.items():
-                picture.hats = hats(int(side))  # which is not stored
         return cls(generator)
 
     @classmethod

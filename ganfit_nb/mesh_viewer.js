@@ -145,7 +145,8 @@ export class Viewer {
     const gl = this.gl, side = Math.min(this.frame.clientWidth, this.frame.clientHeight);
     if (!gl || !side || !this.faces) return;
     const pixels = Math.round(side * (window.devicePixelRatio || 1));
-    if (this.canvas.width !== pixels) this.canvas.width = this.canvas.height = pixels;
+    // Both: a new canvas is 300 by 150.
+    for (const way of ["width", "height"]) if (this.canvas[way] !== pixels) this.canvas[way] = pixels;
     gl.viewport(0, 0, pixels, pixels);
     gl.clearColor(0.914, 0.922, 0.933, 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);

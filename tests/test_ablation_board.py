@@ -1,5 +1,7 @@
 """Variants side by side as a component, without a browser."""
 
+import re
+
 import pytest
 import torch
 
@@ -17,6 +19,8 @@ MODEL = FaceModel.default()
 def board():
     board = AblationBoard(Photo.open(asset_path("astronaut.png")), MODEL, CONFIG)
     board.chosen = ("no-pixel", "full")
+    board.run(2)
+    assert re.search(r"align</b> step 2 · .* · about \d+ s left$", board.transport.status.value)
     board.run()
     return board
 

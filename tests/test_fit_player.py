@@ -55,6 +55,7 @@ def test_it_shows_a_real_fit(finished):
     assert curves(finished) == len(finished.steps[-1].losses)
     count = len(finished.steps)
     assert f"joint</b> step {count} of {count}" in finished.transport.status.value
+    assert "left" not in finished.transport.status.value
     assert finished.picture().size[0] <= 1000
 
 
@@ -87,6 +88,7 @@ def test_restart_shows_the_mean_face_and_restores_what_the_player_was_made_with(
 
 def test_a_switch_takes_a_term_out_of_the_next_step(player):
     player.run(1)
+    assert re.search(r" · about \d+ s left$", player.transport.status.value)  # in the alignment, too
     while player.steps[-1].stage != "joint":
         player.run(1)
     assert "pixel" in player.steps[-1].losses
@@ -148,9 +150,11 @@ def test_every_course_keeps_its_weights(branched):
 def test_two_courses_are_compared_side_by_side(branched):
     branched.course = "with identity"
     branched.scrub(branched.index)
-    assert len(branched._views.children) == 3
+    assert [len(row.children) for row in (branched._meshes, branched._photos)] == [1, 1]
+    alone = branched.picture()
     branched.compared = "without"
-    assert len(branched._views.children) == 5
+    assert [len(row.children) for row in (branched._meshes, branched._photos)] == [2, 2]
+    assert branched.picture().height > alone.height  # two meshes and two photos fill a row
     first, second = branched.mesh, branched._other.mesh
     assert 0 < (first.vertices - second.vertices).abs().max() < 20  # mm
     branched.view.view = "difference"

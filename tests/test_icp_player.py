@@ -1,5 +1,7 @@
 """An ICP as a component, without a browser."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ pytest.importorskip("scipy")
 from meshes import egg
 from scipy.spatial.transform import Rotation
 
+from ganfit_nb.evaluation.icp import STEPS
 from ganfit_nb.evaluation.similarity import Similarity
 from ganfit_nb.evaluation.surface import Surface
 from ganfit_widgets import IcpPlayer
@@ -43,6 +46,18 @@ def test_it_arrives_and_shows_the_distances(player):
     torch.testing.assert_close(player.mesh.values[known], residual[known])
     assert f"rms {player.steps[-1].rms:.3f} mm" in player.transport.status.value
     assert "turned" in player._transform.value
+
+
+def test_it_tells_how_many_turns_are_left(player):
+    player.run(1)
+    assert player.effort_left(player.steps) == STEPS  # nothing is known yet
+    assert re.search(r" · about \d+ s left$", player.transport.status.value)
+    player.run()
+    turns = len(player.steps)
+    for taken in (turns // 3, turns // 2, turns - 2):
+        told = player.effort_left(player.steps[:taken])
+        assert 0.4 * (turns - taken) - 2 < told < 2.5 * (turns - taken) + 2, (taken, turns)
+    assert "left" not in player.transport.status.value
 
 
 def test_settings_begin_anew_or_branch(player):

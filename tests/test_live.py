@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from PIL import Image
 
-from ganfit_widgets import live
+from ganfit_widgets import PictureView, live
 
 MODULE = sys.modules["ganfit_widgets.live"]
 
@@ -30,6 +30,16 @@ async def short():
 
 async def broken():
     raise ValueError("too bad")
+
+
+def test_in_voila_no_picture_is_left_for_a_saved_notebook(monkeypatch):
+    shown = []
+    monkeypatch.setattr(sys.modules["ganfit_widgets.component"], "display", lambda data, **_: shown.append(data))
+    for software, kinds in (("voila/0.5", ["view"]), ("", ["view", "picture"])):
+        monkeypatch.setenv("SERVER_SOFTWARE", software)
+        shown.clear()
+        PictureView("a caption")._ipython_display_()
+        assert ["picture" if "image/jpeg" in data else "view" for data in shown] == kinds
 
 
 def show():

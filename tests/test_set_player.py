@@ -1,5 +1,7 @@
 """The player of an image set without a browser, on a real, small fit."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,8 @@ def player():
 
 def test_it_shows_the_person_and_every_photos_own_fit(player):
     before = np.asarray(player._fitted[0]._shown).copy()
+    player.run(2)
+    assert re.search(r"align</b> step 2 · .* · about \d+ s left$", player.transport.status.value)
     player.run()
     assert "2" in player._fitted[1].caption
     assert player.steps[-1].stage == "joint"

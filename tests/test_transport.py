@@ -1,11 +1,13 @@
 """Scrubbing, branching, pace and speed of the generic player, without a browser."""
 
 import asyncio
+import time
 
 import pytest
 from recorder import Recorder, numbers, rest, until
 
 from ganfit_nb import GanfitError
+from ganfit_widgets import step_course
 
 
 def counting(count=20, start=None):
@@ -44,6 +46,29 @@ def test_scrubbing_pauses_and_the_last_wish_counts():
         player.play()
         await until(lambda: player.shown > 6)
         player.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_scrub_does_not_wait_for_the_step_under_way():
+    def steps():
+        for number, seconds in enumerate((0.2, 0.2, 0.2, 1.0, 0.0)):
+            time.sleep(seconds)
+            yield number
+
+    async def scenario():
+        player = Recorder(steps())
+        player.play()
+        await until(lambda: player.shown == 2)
+        await asyncio.sleep(0.1)
+        start = time.monotonic()
+        player.scrub(0)
+        await until(lambda: player.shown == 0)
+        assert time.monotonic() - start < 0.5
+        await rest(player)
+        assert (player.index, player.shown, player.drawn[-1]) == (3, 0, 0)  # that step leads nobody on
+        await player.finish()
+        assert player.drawn[-1] == 4
 
     asyncio.run(scenario())
 
@@ -145,6 +170,33 @@ def test_pace_and_time_left():
     words = player.transport.status.value.split(" · ")
     assert 40 < float(words[1].split()[0]) <= 100
     assert words[2] == "0 s left"
+
+
+def test_the_time_left_counts_steps_by_their_effort(monkeypatch):
+    seconds, clock = [1.0] * 10 + [5.0] * 20, [0.0]
+    monkeypatch.setattr(step_course, "monotonic", lambda: clock[0])
+
+    def steps():
+        for number, each in enumerate(seconds):
+            clock[0] += each
+            yield number
+
+    class Staged(Recorder):
+        def remaining(self, steps):
+            return 30 - len(steps) if len(steps) > 10 else None
+
+        def effort(self, step):
+            return 2 * seconds[step]
+
+        def effort_left(self, steps):
+            return 2 * sum(seconds[len(steps) :])
+
+    player = Staged(steps())
+    for count, left in ((4, "about 106 s left"), (8, "90 s left"), (4, "70 s left")):  # also where the efforts mix
+        player.run(count)
+        assert player.transport.status.value.endswith(f" · {left}")
+    player.run()
+    assert player.transport.status.value == "step 30 of 30 · 0.2 steps/s"
 
 
 def test_while_playing_the_scrubber_moves_with_the_pictures():

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray as Array
-from scipy.spatial.transform import Rotation
 
 from ganfit_nb.evaluation.similarity import Similarity
 from ganfit_nb.rigid import rigid_transform
@@ -34,6 +33,8 @@ def onto_planes(
 ) -> Similarity:
     """Least squares of the distances from the partners' planes, linearised (Chen & Medioni 1992): lets surfaces slide
     along each other, and so arrives in a tenth of the steps."""
+    from scipy.spatial.transform import Rotation
+
     centre = points.mean(0)
     offset = points - centre
     radius = np.sqrt((offset**2).sum(1).mean())  # unit of rotation and scale, so that all columns are mm

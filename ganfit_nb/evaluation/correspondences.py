@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from jaxtyping import Bool, Float
 from numpy import ndarray as Array
-from scipy.spatial import cKDTree
 
 from ganfit_nb.evaluation.surface import Surface
 
@@ -36,5 +35,7 @@ def closest_on_surface(points: Float[Array, "N 3"], target: Surface) -> Partners
 
 def closest_vertex(points: Float[Array, "N 3"], target: Surface) -> Partners:
     """The nearest vertex, as in most implementations: faster, and off by the length of an edge."""
+    from scipy.spatial import cKDTree
+
     distance, index = cKDTree(target.vertices).query(points)
     return Partners(target.vertices[index], target.normals[index], distance, target.border[index])

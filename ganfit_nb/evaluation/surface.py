@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import trimesh
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
@@ -36,6 +35,8 @@ class Surface:
         if kind not in FORMATS:
             raise GanfitError(f"{path} is no mesh of a known format; give an OBJ, OFF, PLY or STL file.")
         with reading(path, "cannot be read as a mesh; give an intact OBJ, OFF, PLY or STL file.", MAXIMUM_BYTES):
+            import trimesh  # heavy, and not needed for meshes that are made here
+
             content = io.BytesIO(path.read_bytes())  # given no path, trimesh cannot look for files beside it
             mesh = trimesh.load_mesh(content, file_type=kind, process=False, skip_materials=True)
             vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)

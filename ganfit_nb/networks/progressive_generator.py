@@ -74,8 +74,9 @@ class Block(nn.Module):
 
 
 def hats(side: int) -> Float[Tensor, "g side"]:
-    """The share of each of SEED nodes in the texels of a row, interpolated linearly."""
-    return F.interpolate(torch.eye(SEED)[None], size=side, mode="linear", align_corners=False)[0]
+    """The share of each of SEED nodes in the texels of a row, interpolated linearly. Has values where the rest has
+    none (the device meta), since they are stored nowhere, and an eye there takes torch two seconds of imports."""
+    return F.interpolate(torch.eye(SEED, device="cpu")[None], size=side, mode="linear", align_corners=False)[0]
 
 
 class Picture(nn.Module):

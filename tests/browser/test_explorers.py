@@ -111,6 +111,8 @@ def test_ablation_board(explorers):
     explorers.wait(lambda: explorers.ask("print(board.shown)") == "0")
     assert np.abs(seen(explorers, found, "img", 0) - before).mean() > 1
     assert "identity distance" in found.locator("svg[role=img]").first.text_content()
+    widths = {round(picture.bounding_box()["width"]) for picture in found.locator(".ganfit-views img").all()}
+    assert max(widths) - min(widths) <= 1  # in two rows, of which the second is not full
     assert fits(explorers, found)
 
 

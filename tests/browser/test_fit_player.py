@@ -46,6 +46,12 @@ player = FitPlayer(photo, model, config, steps=steps)
 player.observe(lambda _: drawn.__setitem__(0, drawn[0] + 1), "shown")
 player"""
 
+COMPARED = """player.run(2)
+player.branch("other")
+player.run(1)
+player.compared = "course 1"
+await player.rest()"""
+
 LAST_PICTURE = """import base64, io
 data = io.BytesIO()
 player.picture().save(data, "PNG")
@@ -158,6 +164,33 @@ def test_scrubbing_back_shows_the_old_mesh_and_a_branch_goes_on_from_it(restarte
     assert restarted.ask("print(all(a is b for a, b in zip(player.steps[:3], old)))") == "True"
     assert restarted.ask("print(player.steps[3] is old[3], player.steps[3].weights['landmark'])") == "False 0.0005"
     restarted.ask("player.weights.landmark = 0.002")
+
+
+@pytest.mark.parametrize("width", [1000, 1600])
+def test_two_courses_have_their_meshes_in_one_row_and_their_photos_in_one_row(opened, voila_server, shot, width):
+    opened.page.set_viewport_size({"width": width, "height": 900})
+    opened.in_voila(voila_server, [PLAYER, COMPARED])
+    opened.canvas(1).wait_for()
+
+    def boxes(what):
+        return [opened.page.locator(what).nth(k).bounding_box() for k in (0, 1)]
+
+    photos = ".ganfit-together .ganfit:not(.ganfit-mesh) img"
+    for what in (".ganfit-canvas", photos):
+        first, second = boxes(what)
+        assert (first["y"], first["width"], first["height"]) == pytest.approx(
+            (second["y"], second["width"], second["height"]), abs=1
+        )
+        assert first["x"] + first["width"] < second["x"]
+        assert first["width"] >= 250
+    before = boxes(".ganfit-canvas")[0]["width"]
+    opened.page.get_by_role("button", name="Enlarge").first.click()
+    first, second = boxes(".ganfit-canvas")
+    assert first["width"] > 1.2 * before
+    assert second["width"] >= 250
+    opened.page.get_by_role("button", name="Enlarge").first.click()
+    assert boxes(".ganfit-canvas")[0]["width"] == pytest.approx(before, abs=1)
+    assert opened.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_exported_files_open(restarted, tmp_path):

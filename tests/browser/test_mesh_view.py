@@ -2,6 +2,7 @@
 
 import io
 from base64 import b64decode
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -33,6 +34,15 @@ PICTURE = """import base64, io
 data = io.BytesIO()
 first.picture().save(data, "PNG")
 print(base64.b64encode(data.getvalue()).decode())"""
+
+
+DRAW = """
+const viewer = new Viewer(document.body);
+viewer.uv(new Float32Array(6));
+viewer.paint(new Uint8Array(3), 1, 1);
+viewer.mesh(new Float32Array([0, 0, 0, 9, 0, 0, 0, 9, 0]), new Uint32Array([0, 1, 2]));
+requestAnimationFrame(() => requestAnimationFrame(() => (window.drawn = viewer)));
+"""
 
 
 EDGE = 4  # pixels: the frame of a view that has the focus
@@ -207,6 +217,15 @@ def test_texture_clay_values_and_another_topology(opened, lab, shot):
     assert opened.page.get_by_text("height (mm)").is_visible()
     opened.ask("view.show_values(None); view.show_mesh(torch.tensor([[-9.0, 0, 0], [9, 0, 0], [0, 9, 0]]), faces[:1])")
     assert (middle(opened) > 200).all()  # the small triangle leaves the background there
+
+
+@pytest.mark.parametrize("width", [299, 300])  # a new canvas is 300 by 150
+def test_a_view_of_any_width_draws_squares(opened, width):
+    script = files("ganfit_nb").joinpath("mesh_viewer.js").read_text(encoding="utf-8")
+    opened.page.set_content(f"<style>.ganfit-canvas {{ width: {width}px; height: {width}px; }}</style>")
+    opened.page.add_script_tag(type="module", content=script + DRAW)
+    opened.page.wait_for_function("() => window.drawn")
+    assert opened.page.evaluate("() => [drawn.canvas.width, drawn.canvas.height]") == [width, width]
 
 
 def test_without_webgl_it_says_so(opened, lab):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
@@ -21,11 +21,11 @@ from ganfit_nb.fitting import FitConfig, FitStep
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.photo import Photo
 from ganfit_widgets.component import Component
+from ganfit_widgets.fit_stages import FitStages
 from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.step_course import Course
-from ganfit_widgets.step_player import StepPlayer
 
 AT_FIRST = ("full", "no-identity", "no-pixel", "no-landmark", "pca")
 SIDE = 150  # pixels of a picture
@@ -34,11 +34,15 @@ WIDTH, ROW = 540, 20
 
 
 class _Fit:
-    """One variant's fit as far as it has been taken."""
+    """One variant's fit as far as it has been taken; `begin` is called for its first step, since it reads a model."""
 
-    def __init__(self, source: Iterator[FitStep]) -> None:
+    def __init__(self, begin: Callable[[], Iterator[FitStep]]) -> None:
         self.steps: list[FitStep] = []
-        self._source = source
+        self._begin = begin
+
+    @cached_property
+    def _source(self) -> Iterator[FitStep]:
+        return self._begin()
 
     def step(self, index: int) -> FitStep | None:
         """The step with this index, computed if it has not been yet; None after the last."""
@@ -50,7 +54,7 @@ class _Fit:
         return self.steps[index]
 
 
-class AblationBoard(StepPlayer):
+class AblationBoard(FitStages):
     """Fits of one photo, each without one part. Alone in three lines:
 
         board = AblationBoard(photo, FaceModel.default(), FitConfig(steps=40, size=128))
@@ -87,6 +91,7 @@ class AblationBoard(StepPlayer):
         self._views = widgets.HBox()
         toggles.add_class("ganfit-row")
         self._views.add_class("ganfit-views")
+        self._views.add_class("ganfit-even")
         self.chosen = tuple(name for name in self.variants if name in AT_FIRST) or tuple(self.variants)
         super().__init__(self._new_steps, [toggles, self._views, self._table])
         for name, toggle in self._toggles.items():
@@ -127,7 +132,7 @@ class AblationBoard(StepPlayer):
 
     def _new_fits(self) -> dict[str, _Fit]:
         arguments = self.photo, self.model, self.config, self.network
-        return {name: _Fit(variant.fit(*arguments)) for name, variant in self.variants.items()}
+        return {name: _Fit(partial(variant.fit, *arguments)) for name, variant in self.variants.items()}
 
     def _new_steps(self, first: int = 0) -> Iterator[dict[str, FitStep]]:
         fits = {name: self._fits[name] for name in self.chosen}
@@ -137,14 +142,13 @@ class AblationBoard(StepPlayer):
                 return
             yield turn
 
+    def one(self, step: Any) -> FitStep:
+        """Any variant's: all are at the same."""
+        return next(iter(step.values()))
+
     def describe(self, steps: list[Any]) -> str:
         """Stage and step, which all variants share."""
-        return f"<b>{next(iter(steps[-1].values())).stage}</b> {self.counted(steps)}"
-
-    def remaining(self, steps: list[Any]) -> int | None:
-        """Steps of the joint stage that are left."""
-        step = next(iter(steps[-1].values()))
-        return self.config.steps - step.index if step.stage == "joint" else None
+        return f"<b>{self.one(steps[-1]).stage}</b> {self.counted(steps)}"
 
     def prepare(self, steps: list[Any]) -> tuple[dict[str, Tensor], dict[str, Measures]]:
         """Of each variant the fitted face over the photo, and what it has reached."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib import colormaps
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -65,6 +64,8 @@ class ColourScale:
 
     def colours(self, count: int) -> np.ndarray:
         """(count, 3) bytes, from low to high."""
+        from matplotlib import colormaps  # heavy, and not needed before there are numbers to show
+
         name = DIVERGING if self.diverging else SEQUENTIAL
         return colormaps[name](np.linspace(0.0, 1.0, count), bytes=True)[:, :3]
 

@@ -18,6 +18,7 @@ from IPython.display import display, update_display
 from PIL import Image
 
 from ganfit_widgets.awaited_cells import answer_widgets
+from ganfit_widgets.live import in_voila
 
 PAGE, GAP = 1100, 6  # pixels: the width of a page of pictures, and between two of them
 QUIET = 0.5  # seconds without a change after which the saved picture follows
@@ -101,6 +102,8 @@ class Component(widgets.VBox):
         text = f"{type(self).__name__}: run the notebook to use it; below is its last state."
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         display({WIDGET_VIEW: view, "text/plain": text}, raw=True)
+        if in_voila():  # there is no notebook to leave a picture in
+            return
         self._picture_id = self._picture_id or uuid.uuid4().hex
         self._show_picture(display)
         shell = get_ipython()
@@ -147,6 +150,20 @@ def grow(view: widgets.DOMWidget, size: int, times: float = 2.0) -> None:
     """A view at least `size` pixels wide grows with the window, up to `times` that; several share a row evenly."""
     view.layout.flex, view.layout.min_width = f"1 1 {size}px", f"{size}px"
     view.layout.max_width = f"{round(times * size)}px"
+
+
+class SideBySide(widgets.HBox):
+    """One view or more in one row, all of the same width: what is to be compared stays together."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        super().__init__()
+        self.add_class("ganfit-together")
+
+    def show(self, views: Sequence[widgets.DOMWidget]) -> None:
+        """These views, each at least `size` pixels wide."""
+        grow(self, len(views) * (self._size + GAP) - GAP)
+        self.children = views
 
 
 def _pictures_within(children: Sequence[widgets.Widget]) -> Iterator[Image.Image]:

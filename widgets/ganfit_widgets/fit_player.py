@@ -27,17 +27,18 @@ from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.photo import Photo
 from ganfit_nb.result import Result
-from ganfit_widgets.component import grow, joined
+from ganfit_widgets.component import SideBySide, grow, joined
 from ganfit_widgets.course_file import load_course, save_course
 from ganfit_widgets.course_panel import CoursePanel
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.export_panel import ExportPanel
 from ganfit_widgets.fit_settings import FitSettings, Values
+from ganfit_widgets.fit_stages import FitStages
 from ganfit_widgets.group_toggles import words
 from ganfit_widgets.measures import Judge, Measures
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
-from ganfit_widgets.step_player import WORKER, StepPlayer
+from ganfit_widgets.step_player import LOOKER, WORKER
 
 SIDE = 250  # pixels of the mesh and of the photo at least: all views side by side in a page 1000 pixels wide
 SKIN, DISPLACEMENT = "the skin", "displacement from the mean"
@@ -73,7 +74,7 @@ class _Side:
         self.view.show(content.fitted)
 
 
-class FitPlayer(StepPlayer):
+class FitPlayer(FitStages):
     """Plays a fit of `model` to `photo`. Alone in three lines:
 
         player = FitPlayer(Photo.open("portrait.jpg"), FaceModel.default(), FitConfig(steps=100))
@@ -117,8 +118,9 @@ class FitPlayer(StepPlayer):
         self.colours = _choice("What colours the mesh", [SKIN, DISPLACEMENT], self._colour)
         self.curves = _choice("What the curves show", [LOSSES, GRADIENTS], self._draw_curves)
         self._numbers = widgets.HTML()
-        self._meshes, self._chart = _column(self.mesh, self.colours), _column(self.chart, self.curves)
-        self._views = widgets.HBox()
+        self._mesh_column = _column(self.mesh, self.colours)
+        self._meshes, self._photos = SideBySide(SIDE), SideBySide(SIDE)
+        self._views = widgets.HBox([self._meshes, self._photos, _column(self.chart, self.curves)])
         self._views.add_class("ganfit-views")
         if steps is None:
             steps = partial(fit, self.photo, model, self.config, self.weights, free=self.free)
@@ -189,14 +191,6 @@ class FitPlayer(StepPlayer):
         """Changes them in place, and the switches with them."""
         self._settings.restore(settings)
 
-    def describe(self, steps: list[FitStep]) -> str:
-        """Stage and step, and computing time."""
-        return f"<b>{steps[-1].stage}</b> {self.counted(steps)} · {steps[-1].seconds:.1f} s"
-
-    def remaining(self, steps: list[FitStep]) -> int | None:
-        """Steps of the joint stage that are left; how long the alignment takes, nobody knows."""
-        return max(0, self.config.steps - steps[-1].index) if steps[-1].stage == "joint" else None
-
     def prepare(self, steps: list[FitStep]) -> _Content:
         """Mesh, pictures and numbers of the last of `steps`."""
         parameters = steps[-1].parameters
@@ -260,7 +254,7 @@ class FitPlayer(StepPlayer):
             return
         other = self._courses[self.compared]
         steps = other.steps[: other.shown + 1] or list(other.steps)
-        self.when_done(WORKER.submit(self.prepare, steps), partial(self._show_other, self.compared))
+        self.when_done(LOOKER.submit(self.prepare, steps), partial(self._show_other, self.compared))
 
     def _show_other(self, name: str, work: Future[_Content]) -> None:
         if name == self.compared:
@@ -269,9 +263,9 @@ class FitPlayer(StepPlayer):
             self.changed()
 
     def _arrange(self) -> None:
-        """Meshes beside each other, photos beside each other, and the curves."""
-        meshes, photos = ([self._other.mesh], [self._other.view]) if self.compared else ([], [])
-        self._views.children = [self._meshes, *meshes, self.view, *photos, self._chart]
+        """Two courses have their meshes in one row and their photos in one row."""
+        self._meshes.show([self._mesh_column, *([self._other.mesh] if self.compared else [])])
+        self._photos.show([self.view, *([self._other.view] if self.compared else [])])
 
     def _colour(self, _: dict | None = None) -> None:
         meshes = [self.mesh, self._other.mesh] if self.compared else [self.mesh]

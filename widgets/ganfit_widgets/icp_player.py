@@ -16,7 +16,7 @@ from torch import Tensor
 from traitlets import Bool, observe
 
 from ganfit_nb.evaluation.aligners import onto_planes, onto_points
-from ganfit_nb.evaluation.icp import IcpStep, icp
+from ganfit_nb.evaluation.icp import EXACT, SETTLED, STEPS, IcpStep, icp
 from ganfit_nb.evaluation.similarity import Similarity
 from ganfit_nb.evaluation.surface import Surface
 from ganfit_widgets.colour_map import BAR_HEIGHT, TEXT_HEIGHT
@@ -26,6 +26,8 @@ from ganfit_widgets.picture_view import at_least
 from ganfit_widgets.step_player import StepPlayer
 
 COLOURED = (0.0, 5.0)  # mm; always the same, so that colours may be compared between steps and between scans
+
+RECENT = 8  # turns that the next ones are judged by
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,16 @@ class IcpPlayer(StepPlayer):
         """Step, rms and how many vertices count."""
         step, line = steps[-1], self.counted(steps)
         return f"{line} · rms {step.rms:.3f} mm over {int(step.used.sum())} of {len(step.used)} vertices"
+
+    def effort_left(self, steps: list[Any]) -> float:
+        """Turns until it settles, if the rms goes on as it went lately; there is a last one at any rate."""
+        at_most = STEPS - steps[-1].index
+        changes = np.abs(np.diff([step.rms for step in steps[-RECENT:]]))
+        if len(changes) < 2 or not 0 < changes[-1] < changes[0]:
+            return at_most
+        shrinks = np.log(changes[0] / changes[-1]) / (len(changes) - 1)  # by this much a turn, as a logarithm
+        settled = max(SETTLED * steps[-1].rms, SETTLED * EXACT)
+        return float(np.clip(np.log(changes[-1] / settled) / shrinks, 0, at_most))
 
     def prepare(self, steps: list[Any]) -> _Content:
         """Both meshes, the residuals, and the rms so far."""

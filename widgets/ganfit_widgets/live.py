@@ -17,13 +17,18 @@ Then = Callable[[], object]
 _behind: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
 
 
+def in_voila() -> bool:
+    """Whether this kernel runs a page of Voila, which nobody saves and which is there when its last cell has ended."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+
+
 async def live(work: Work, then: Then | None = None) -> None:
     """Waits for `work`, such as `player.finish()`, then calls `then` to show what came out; buttons answer meanwhile.
 
     Voila shows its page when the last cell has ended. There the work goes on behind the page, for all to see. What
     `then` prints and displays follows in its place when the work is done; so does the error when either fails.
     """
-    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+    if in_voila():
         place = widgets.Output()
         display(place)
         task = asyncio.get_running_loop().create_task(_behind_the_page(work, then, place))

@@ -21,10 +21,10 @@ from ganfit_nb.photo import Photo
 from ganfit_widgets.component import grow, joined
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.fit_settings import FitSettings, Values
+from ganfit_widgets.fit_stages import FitStages
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView, stacked
-from ganfit_widgets.step_player import StepPlayer
 
 SIDE = 150  # pixels of a picture
 
@@ -37,7 +37,7 @@ class _Content:
     totals: list[dict[str, float]]
 
 
-class SetPlayer(StepPlayer):
+class SetPlayer(FitStages):
     """Plays `fit_set` of several photos of one person. Alone in three lines:
 
         player = SetPlayer([Photo.open(path) for path in paths], FaceModel.default(), FitConfig(steps=100))
@@ -93,14 +93,6 @@ class SetPlayer(StepPlayer):
     def restore(self, settings: Values) -> None:
         """Changes them in place, and the switches with them."""
         self._settings.restore(settings)
-
-    def describe(self, steps: list[SetStep]) -> str:
-        """Stage and step, and computing time."""
-        return f"<b>{steps[-1].stage}</b> {self.counted(steps)} · {steps[-1].seconds:.1f} s"
-
-    def remaining(self, steps: list[SetStep]) -> int | None:
-        """Steps of the joint stage that are left."""
-        return max(0, self.config.steps - steps[-1].index) if steps[-1].stage == "joint" else None
 
     def prepare(self, steps: list[SetStep]) -> _Content:
         """The person, each photo's fit over it, and the objectives so far."""

@@ -11,17 +11,27 @@ from typing import Any, Protocol
 SHOW_EVERY = 0.15  # seconds between two pictures at least; WebGL in software draws about ten a second
 SHOW_SHARE = 4  # and after each picture this many times as long for steps alone,
 SHOW_WITHIN = 1.0  # but at most so many seconds
-RATE_OVER = 10  # steps the rate is averaged over
+RATE_OVER = 10  # steps the pace is averaged over
 
 
 class Shows(Protocol):
-    """What a course asks its player for, in the worker."""
+    """What a course asks its player for, in a worker."""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether no picture of the newest step is wanted."""
 
     def describe(self, steps: list[Any]) -> str:
         """The last of `steps` in words."""
 
     def remaining(self, steps: list[Any]) -> int | None:
-        """How many steps follow it."""
+        """How many steps follow it, if that is known."""
+
+    def effort(self, step: Any) -> float:
+        """How long a step takes, in a unit that all steps share."""
+
+    def effort_left(self, steps: list[Any]) -> float | None:
+        """How long all take that follow the last of `steps`, in the same unit."""
 
     def prepare(self, steps: list[Any]) -> Any:
         """What is needed to show it."""
@@ -38,7 +48,7 @@ class Picture:
 
 @dataclass
 class Course:
-    """Its methods run in the worker, which alone takes steps and appends to `steps`.
+    """Its methods run in workers. One alone takes steps and appends to `steps`; another looks at what is there.
 
     settings  of the player when the newest step was taken
     before    the steps of the course that this one branched off from
@@ -53,18 +63,22 @@ class Course:
     before: list[Any] = field(default_factory=list)
     _next_show: float = 0.0
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
+    _efforts: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
 
     def take(self, player: Shows) -> Picture | None:
         """One step, and its picture if it is time for one."""
         start = monotonic()
         try:
             self.steps.append(next(self.source))
+            self._seconds.append(monotonic() - start)
+            self._efforts.append(player.effort(self.steps[-1]))
         except StopIteration:
             self.ended = True
         except Exception as error:  # whatever a generator raises is for the reader, not for the kernel's log
             self.ended, self.failure = True, error
-        self._seconds.append(monotonic() - start)
-        return self.picture(None, player) if self.ended or monotonic() >= self._next_show else None
+        if player.looks_back or not (self.ended or monotonic() >= self._next_show):
+            return None
+        return self.picture(None, player)
 
     def picture(self, index: int | None, player: Shows) -> Picture | None:
         """The picture of a step, by default the newest, unless it is the one that is shown."""
@@ -72,19 +86,24 @@ class Course:
         if index == self.shown:
             return None
         start = monotonic()
-        steps = self.steps[: index + 1]
-        line = player.describe(steps)
-        if len(steps) == len(self.steps):
-            line += self._pace(player.remaining(steps))
-        picture = Picture(index, line, player.prepare(steps))
+        picture = Picture(index, self.line(index, player), player.prepare(self.steps[: index + 1]))
         spent = monotonic() - start
         self._next_show = start + spent + min(max(SHOW_EVERY, SHOW_SHARE * spent), SHOW_WITHIN)
         return picture
 
-    def _pace(self, remaining: int | None) -> str:
-        """Steps a second, and the time left."""
-        if not sum(self._seconds):
+    def line(self, index: int, player: Shows) -> str:
+        """A step in words, and of the newest the pace and the time left."""
+        line = player.describe(self.steps[: index + 1])
+        return line + self._pace(player) if index == len(self.steps) - 1 else line
+
+    def _pace(self, player: Shows) -> str:
+        seconds = sum(self._seconds)
+        if not seconds:
             return ""
-        rate = len(self._seconds) / sum(self._seconds)
-        left = "" if remaining is None or self.ended else f" · {remaining / rate:.0f} s left"
-        return f" · {rate:.{1 if rate < 100 else 0}f} steps/s{left}"
+        rate = len(self._seconds) / seconds
+        pace = f" · {rate:.{1 if rate < 100 else 0}f} steps/s"
+        effort = None if self.ended else player.effort_left(self.steps)
+        if effort is None:
+            return pace
+        about = "about " if player.remaining(self.steps) is None else ""
+        return f"{pace} · {about}{effort * seconds / sum(self._efforts):.0f} s left"

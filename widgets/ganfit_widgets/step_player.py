@@ -3,7 +3,8 @@
 A branch is a course of its own: all courses are kept by name, to be switched between.
 
 A step is computed in a worker thread, so the kernel's event loop stays free for clicks; pausing is not asking for the
-next step. Pictures are made in the worker too, one at a time and only now and then: they never pile up.
+next step. Pictures are made in the worker too, one at a time and only now and then: they never pile up. What the reader
+seeks is made in a worker of its own, beside the step under way: an answer does not wait for that.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ganfit_widgets.transport import Transport
 
 # One worker for all players: two fits at once would only fight over the same cores.
 WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ganfit-player")
+LOOKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ganfit-looker")
 COURSE = "course"  # courses are called "course 1" and so on until they get another name
 TICK = 0.02  # seconds between two looks at a clock
 
@@ -95,6 +97,11 @@ class StepPlayer(Component):
         """The step the reader looks at: the one that was sought, even if its picture is not there yet."""
         return self.shown if self._sought is None else self._sought
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether the reader has sought a step, and is not to be led on to the newest."""
+        return self._sought is not None
+
     def play(self) -> None:
         """Takes steps until paused or at the end; returns at once."""
         self.playing = not self.finished
@@ -117,7 +124,7 @@ class StepPlayer(Component):
         if self._has_loop():
             self._wake()
         else:
-            self._settle(self._course, WORKER.submit(self._course.picture, index, self))
+            self._settle(self._course, LOOKER.submit(self._course.picture, index, self), sought=True)
 
     def branch(self, name: str = "") -> None:
         """A new course that goes on from the shown step, under the present settings; the one it leaves is kept."""
@@ -222,6 +229,14 @@ class StepPlayer(Component):
         """How many steps follow the last of `steps`, if that is known."""
         return None
 
+    def effort(self, step: Any) -> float:
+        """How long this step takes, compared with others: what the time left is told from."""
+        return 1.0
+
+    def effort_left(self, steps: list[Any]) -> float | None:
+        """How much follows the last of `steps` in all, if that can be told; an estimate will do."""
+        return self.remaining(steps)
+
     def prepare(self, steps: list[Any]) -> Any:
         """What `draw` needs to show the last of `steps`. Called in the worker, only for steps that are shown."""
         return steps[-1]
@@ -302,26 +317,48 @@ class StepPlayer(Component):
         """Takes and shows steps while any are wanted."""
         next_step = 0.0  # the time before which `speed` allows no further step
         while True:
-            course, sought = self._course, self._sought
-            if sought is not None and sought != course.shown:
-                work = WORKER.submit(course.picture, sought, self)
-            elif self._asked or (self.playing and not course.ended):
+            course = self._course
+            if self._seeks:
+                await self._look(loop)
+                continue
+            if self._asked or (self.playing and not course.ended):
                 if not self._asked and (early := next_step - monotonic()) > 0:
                     await asyncio.sleep(min(early, TICK))
                     continue
                 self._asked = max(0, self._asked - 1)
                 next_step = monotonic() + (1 / self.speed if self.speed else 0.0)
                 work = WORKER.submit(course.take, self)
-            elif sought is None and course.shown < len(course.steps) - 1:
+            elif self._sought is None and course.shown < len(course.steps) - 1:
                 work = WORKER.submit(course.picture, None, self)
             else:
                 return
-            with suppress(Exception):  # _settle reports it
-                await asyncio.wrap_future(work, loop=loop)
+            await self._wait(work, loop)
             self._settle(course, work)
 
-    def _settle(self, course: Course, work: Future[Picture | None]) -> None:
-        """On the event loop: what the worker made goes into the traits and widgets."""
+    async def _wait(self, work: Future[Picture | None], loop: asyncio.AbstractEventLoop) -> None:
+        """Until a step is done; what the reader seeks meanwhile is shown beside it."""
+        done = asyncio.wrap_future(work, loop=loop)
+        while not done.done():
+            await asyncio.wait([done], timeout=TICK)
+            if self._seeks and not done.done():
+                await self._look(loop)
+        done.exception()  # _settle reports it
+
+    @property
+    def _seeks(self) -> bool:
+        """Whether the reader waits for a step's picture."""
+        return self.looks_back and self._sought != self._course.shown
+
+    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Shows the step that the reader seeks."""
+        course = self._course
+        work = LOOKER.submit(course.picture, self._sought, self)
+        with suppress(Exception):  # _settle reports it
+            await asyncio.wrap_future(work, loop=loop)
+        self._settle(course, work, sought=True)
+
+    def _settle(self, course: Course, work: Future[Picture | None], sought: bool = False) -> None:
+        """On the event loop: what a worker made goes into the traits and widgets."""
         if course is not self._course:  # restarted, branched or closed meanwhile
             return
         work.exception()  # in a script this waits for the worker
@@ -329,7 +366,8 @@ class StepPlayer(Component):
             course.settings = self.settings()
         self.index = len(course.steps) - 1
         try:
-            if picture := work.result():
+            picture = work.result()
+            if picture and (sought or not self.looks_back):
                 course.shown = picture.index
                 self.draw(picture.content)
                 self.shown, self.transport.status.value = picture.index, picture.line
@@ -339,6 +377,8 @@ class StepPlayer(Component):
         if course.ended:
             self.error = _sentence(course.failure) if course.failure else ""
             self.playing, self.finished = False, True
+            if course.steps and not course.failure:
+                self.transport.status.value = course.line(course.shown, self)  # nothing is left
 
 
 def _sentence(error: Exception) -> str:
