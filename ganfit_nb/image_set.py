@@ -22,6 +22,7 @@ from ganfit_nb.first_light import first_light
 from ganfit_nb.fitting import ALIGN_STEPS, FitConfig, FitStep, evaluate_with_gradient, fit_step, learning_rates
 from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.identity import IdentityNetwork
+from ganfit_nb.known_shape import known_shape
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Objective
 from ganfit_nb.parameters import FaceParameters

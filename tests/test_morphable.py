@@ -25,7 +25,7 @@ def mirror_index():
     key = torch.cat([MODEL.mean, 100 * MODEL.uv], 1).numpy()
     mirrored = key * [-1, 1, 1, -1, 1] + [0, 0, 0, 100, 0]
     distance, index = cKDTree(key).query(mirrored)
-    assert distance.max() < 0.01
+    assert distance.max() < 0.1  # mm; the gums are not quite symmetric
     return torch.from_numpy(index)
 
 
@@ -50,7 +50,8 @@ def islands():
 def test_sizes():
     assert MODEL.identity_basis.shape[0] == 158
     assert MODEL.expression_basis.shape[0] == 29
-    assert 15_000 < len(MODEL.faces) < 25_000
+    assert 10_000 < len(MODEL.mean) < 15_000
+    assert 20_000 < len(MODEL.faces) < 30_000
     assert len(MODEL.landmarks) == 68
     assert len(MODEL.dense_landmarks) == len(MODEL.dense_weight) == 478
     torch.testing.assert_close(MODEL.landmarks.bary.sum(1), torch.ones(68))
@@ -82,19 +83,27 @@ def test_the_frame_is_the_canonical_meshs():
 
 def test_mean_and_modes_are_symmetric():
     mirror, flip = mirror_index(), torch.tensor([-1.0, 1.0, 1.0])
-    assert float((MODEL.mean[mirror] * flip - MODEL.mean).abs().max()) < 1e-2
+    assert float((MODEL.mean[mirror] * flip - MODEL.mean).abs().max()) < 0.1
     for basis in (MODEL.identity_basis, MODEL.expression_basis):
         mirrored = (basis[:, mirror] * flip).flatten(1)
         cosine = (mirrored * basis.flatten(1)).sum(1) / basis.flatten(1).square().sum(1)
         torch.testing.assert_close(cosine.abs(), torch.ones(len(basis)), rtol=0, atol=2e-2)
 
 
-@pytest.mark.parametrize("basis", [MODEL.identity_basis, MODEL.expression_basis], ids=["identity", "expression"])
+@pytest.mark.parametrize(
+    "basis",
+    [
+        MODEL.identity_basis[:100],
+        MODEL.identity_basis[100:, MODEL.face_region],  # what fills up the measured ones is told by the face
+        MODEL.expression_basis[:26],  # a wink and the gaze come after them
+    ],
+    ids=["measured", "filled", "expression"],
+)
 def test_modes_are_orthogonal_and_sorted(basis):
     flat = basis.flatten(1).double()
     length = flat.norm(dim=1)
     cosine = (flat @ flat.T) / length / length[:, None]
-    assert float((cosine - torch.eye(len(basis))).abs().max()) < 0.02  # half precision in the file
+    assert float((cosine - torch.eye(len(basis))).abs().max()) < 0.02  # half precision and bytes in the file
     assert bool((length[1:] <= length[:-1] * 1.001).all())
 
 
@@ -210,8 +219,27 @@ def test_one_eye_blinks():
     eyes = {"Left": ([43, 44], [47, 46]), "Right": ([37, 38], [41, 40])}
     for side, other in (("Left", "Right"), ("Right", "Left")):
         marks = MARKS + moved(**{f"eyeBlink{side}": 1.0})
-        assert opening(marks, *eyes[side]) < 0.25 * opening(MARKS, *eyes[side])
+        assert opening(marks, *eyes[side]) < 0.4 * opening(
+            MARKS, *eyes[side]
+        )  # the points lie beside the lids' margins
         assert opening(marks, *eyes[other]) > 0.9 * opening(MARKS, *eyes[other])
+
+
+def test_the_eyes_turn_with_the_gaze():
+    iris = MODEL.dense_landmarks[torch.tensor([468, 473])]
+    at_rest = iris.on(MODEL.mean)
+    ways = {"Out": (0, 1.0, "In"), "Up": (1, 1.0, "Up"), "Down": (1, -1.0, "Down")}
+    for way, (axis, sign, other) in ways.items():
+        look = MODEL.expression({f"eyeLook{way}Left": 1.0, f"eyeLook{other}Right": 1.0})
+        moved = iris.on(MODEL.vertices(NEUTRAL[0], look)) - at_rest
+        assert bool((sign * moved[:, axis] > 3).all()), way  # mm
+
+
+def test_measured_modes_fill_no_filled_ones():
+    """What fills up the measured modes lies beyond them: on the face the two are orthogonal."""
+    flat = MODEL.identity_basis[:, MODEL.face_region].flatten(1)
+    flat = flat / flat.norm(dim=1, keepdim=True)
+    assert float((flat[:100] @ flat[100:].T).abs().max()) < 0.02
 
 
 def test_actions_of_one_side_mirror_those_of_the_other():

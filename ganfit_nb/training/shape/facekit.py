@@ -36,6 +36,9 @@ LEFT_SCLERA, RIGHT_SCLERA = (21_451, 22_221), (23_021, 23_791)  # the irises lie
 TO_THE_SIDE, UPWARDS, DOWNWARDS = 0.55, 0.4, 0.5
 
 
+NO_AREA = 1e-4  # mm²; a few quads have two corners in one place
+
+
 class Part(IntEnum):
     """The islands of the UV map that a triangle may belong to."""
 
@@ -93,7 +96,9 @@ class FaceKit:
             inside = np.isin(np.arange(VERTICES), np.concatenate([np.arange(*limits) for limits in ranges]))
             # the socket shares its border with the lips: a triangle belongs to the part of its last vertex
             parts[inside[faces.max(1)]] = part
-        kept = parts >= 0
+        corners = mean[faces]
+        flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        kept = (parts >= 0) & (np.linalg.norm(flat, axis=1) > NO_AREA)
         expression = dict(zip(shape_names(folder)[1], shapes, strict=True))
         for name, turning in _gaze(mean).items():
             expression[name] = expression[name] + turning
