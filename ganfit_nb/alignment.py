@@ -36,7 +36,7 @@ from ganfit_nb.shape_prior import ShapePrior
 # Standard deviations of a landmark: what photos of a person share, and what they do not, in 512ths of the image side
 # (0.55 mm each). They are larger than those of a single landmark, since neighbours err alike: all of them together
 # count as about 68 independent ones.
-BIAS_SD, NOISE_SD = 2.5, 4.0
+BIAS_SD, NOISE_SD = 2.5, 6.0
 HUBER = 2.0  # residuals beyond two standard deviations count linearly
 LOG_DISTANCE_MEAN, LOG_DISTANCE_SD = math.log(1000.0), 0.35  # portraits are taken from 0.5 to 2 m
 TARGET_SD = 20.0  # mm; the photo's alignment already centres the face

@@ -1,16 +1,17 @@
 """What is known of a person's shape before the fit: the model's own prior, or one informed by the recogniser.
 
 The paper's prior is p_s ~ N(0, I). But the embedding e of a photo tells about the shape, too (the idea of MICA,
-Zielonka et al. 2022). Of drawn people (`ganfit_nb.training.shape_from_identity`) it is known how p_s and e vary
-together; over n photos of a person, the mean embedding ē has
+Zielonka et al. 2022). Drawn people (`ganfit_nb.training.shape_from_identity`) show how. Over n photos of a person the
+mean embedding is
 
-    Cov(ē) = P + V / n + κ D,      Cov(ē, p_s) = A,
+    ē = m + B p_s + ν,   ν ~ N(0, N),   N = P + V / n + κ D:
 
-P what persons differ in, V what photos of one person differ in, and D how real photos differ from the drawn ones. So
+P is what persons of one shape differ in, V what photos of one person differ in, and D how real photos differ from drawn
+ones. So
 
-    p_s | ē ~ N(μ, Σ),   μ = Aᵀ Cov(ē)⁻¹ (ē − m),   Σ = I − Aᵀ Cov(ē)⁻¹ A.
+    p_s | ē ~ N(μ, Σ),   Σ⁻¹ = I + Bᵀ N⁻¹ B,   μ = Σ Bᵀ N⁻¹ (ē − m).
 
-κ is 1, or as much larger as makes ē a likely one, (ē − m)ᵀ Cov(ē)⁻¹ (ē − m) ≤ its mean: photos unlike all that were
+κ is 1, or as much larger as makes ē a likely one, (ē − m)ᵀ (B Bᵀ + N)⁻¹ (ē − m) ≤ its mean: photos unlike all that were
 drawn tell little.
 """
 
@@ -31,7 +32,7 @@ from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors
 ASSET = "shape_from_identity.safetensors"
 SHAPES = {
     "mean": "float D",
-    "with_shape": "float D S",
+    "by_shape": "float D S",
     "persons": "float D D",
     "photos": "float D D",
     "domain": "float D D",
@@ -62,17 +63,17 @@ class ShapePrior:
 
 @dataclass(frozen=True)
 class ShapeFromIdentity:
-    """How p_s and the shipped recogniser's embeddings vary together; D = 128 numbers of an embedding.
+    """How the shipped recogniser's embedding, D = 128 numbers, depends on p_s.
 
-    mean        (D,) m
-    with_shape  (D, S) A
-    persons     (D, D) P
-    photos      (D, D) V
-    domain      (D, D) D
+    mean      (D,) m
+    by_shape  (D, S) B
+    persons   (D, D) P
+    photos    (D, D) V
+    domain    (D, D) D
     """
 
     mean: Float[Tensor, " D"]
-    with_shape: Float[Tensor, "D S"]
+    by_shape: Float[Tensor, "D S"]
     persons: Float[Tensor, "D D"]
     photos: Float[Tensor, "D D"]
     domain: Float[Tensor, "D D"]
@@ -93,13 +94,12 @@ class ShapeFromIdentity:
 
     def prior(self, embeddings: Float[Tensor, "n D"]) -> ShapePrior:
         """p_s given the embeddings of n photos of one person."""
-        off = (embeddings.mean(0) - self.mean).double()
-        known = (self.persons + self.photos / len(embeddings)).double()
-        gap, inverse = 1.0, torch.linalg.inv(known + self.domain.double())
-        while gap < LARGEST_GAP and float(off @ inverse @ off) > len(off):
+        off, by_shape = (embeddings.mean(0) - self.mean).double(), self.by_shape.double()
+        known, domain = (self.persons + self.photos / len(embeddings)).double(), self.domain.double()
+        gap, shape = 1.0, by_shape @ by_shape.T
+        while gap < LARGEST_GAP and off @ torch.linalg.solve(shape + known + gap * domain, off) > len(off):
             gap *= 2
-            inverse = torch.linalg.inv(known + gap * self.domain.double())
-        with_shape = self.with_shape.double()
-        covariance = torch.eye(with_shape.shape[1]).double() - with_shape.T @ inverse @ with_shape
-        whitening = torch.linalg.cholesky(torch.linalg.inv(covariance)).mT
-        return ShapePrior((with_shape.T @ inverse @ off).float(), whitening.float())
+        weighted = torch.linalg.solve(known + gap * domain, by_shape)  # N⁻¹ B
+        precision = torch.eye(by_shape.shape[1]).double() + by_shape.T @ weighted
+        mean = torch.linalg.solve(precision, weighted.T @ off)
+        return ShapePrior(mean.float(), torch.linalg.cholesky(precision).mT.float())

@@ -1,8 +1,7 @@
 """How far a scan is from a reconstruction's surface, within 80 mm of the tip of its nose.
 
-One direction alone: points spread evenly over the scan look for their partners on the reconstruction. Where a scan has
-no data nothing is asked of the reconstruction, and a scan with dense eyes and coarse cheeks weighs both by their area.
-The ICP moves points of those that are measured, along the planes they are measured from (Chen & Medioni 1992).
+One direction alone: the scan's vertices look for their partners on the reconstruction. Where a scan has no data nothing
+is asked of the reconstruction; as in MICC's measure, its detail counts by the density of its vertices. The ICP moves points of those that are measured, along the planes they are measured from (Chen & Medioni 1992).
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 from jaxtyping import Float
 from numpy import ndarray as Array
 
@@ -24,7 +22,7 @@ from ganfit_nb.evaluation.similarity import Similarity
 from ganfit_nb.evaluation.surface import Surface
 
 RADIUS = 80.0  # mm
-POINTS = 10_000  # on the triangles that reach into the ball; another draw changes all errors by 0.01 mm
+POINTS = 10_000  # vertices at most; another draw of so many changes all errors by 0.01 mm
 ICP_POINTS, ICP_STEPS = 2_500, 30  # of these points; along planes they arrive in ten steps, or sway by 0.005 mm
 
 
@@ -43,16 +41,14 @@ class SurfaceError:
 
 
 def points_of(scan: Scan) -> Float[Array, "N 3"]:
-    """Points spread evenly over the scan within 80 mm of the tip of its nose, mm; the same every time.
+    """The scan's vertices within 80 mm of the tip of its nose, mm, in a random order that is the same every time.
 
     GanfitError when there is no surface.
     """
-    near = within(scan.surface.vertices, scan.nose, RADIUS)[scan.surface.faces].any(1)
-    if not near.any():
+    near = scan.surface.vertices[within(scan.surface.vertices, scan.nose, RADIUS)]
+    if len(near) == 0:
         raise GanfitError("The scan has no surface within 80 mm of the tip of its nose; give one of a whole face.")
-    mesh = trimesh.Trimesh(scan.surface.vertices, scan.surface.faces[near], process=False)
-    points = np.asarray(trimesh.sample.sample_surface(mesh, POINTS, seed=0)[0])
-    return points[within(points, scan.nose, RADIUS)]
+    return np.random.default_rng(0).permutation(near)[:POINTS]
 
 
 def surface_error(face: Reconstruction, scan: Scan, points: Float[Array, "N 3"], *, scaled: bool) -> SurfaceError:
