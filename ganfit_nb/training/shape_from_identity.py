@@ -71,7 +71,8 @@ def regressed(people: Sequence[DrawnPerson], real: Float[Tensor, "r D"]) -> Shap
         "by_shape": by_shape,
         "persons": persons,
         "photos": photos,
-        "domain": _positive(off.T @ off / len(off) - by_shape @ by_shape.T - persons - photos) + GAP * (persons + photos),
+        "domain": _positive(off.T @ off / len(off) - by_shape @ by_shape.T - persons - photos)
+        + GAP * (persons + photos),
     }
     return ShapeFromIdentity(**{name: value.float() for name, value in moments.items()})
 
