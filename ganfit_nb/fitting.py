@@ -25,9 +25,8 @@ from ganfit_nb.face_model import FaceModel
 from ganfit_nb.first_light import first_light
 from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.known_shape import known_shape
 from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import Evaluation, Objective
+from ganfit_nb.objective import Evaluation, Objective, objectives
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 from ganfit_nb.values import whole
@@ -110,8 +109,9 @@ def fit(
     """
     config, weights, free = config or FitConfig(), weights or LossWeights(), free or FreeGroups()
     network = network or IdentityNetwork.default()
-    seen, photo = model.seen_at(config.size), photo.at(config.size)
-    objective = Objective(photo, seen, network, config.seed, known_shape([photo], seen, network, config.informed_prior))
+    (objective,) = objectives(
+        [photo], model, network, size=config.size, seed=config.seed, informed_prior=config.informed_prior
+    )
     step = start
     if step is None or step.stage == "align":
         for step in align(objective, config, weights, free, start=start):
@@ -169,10 +169,10 @@ def learning_rates(parameters: FaceParameters) -> FaceParameters:
     """Adam's rate for every number: the paper's 0.01 for expression and colour, the same relative pace for what is
     counted in mm, and more for texture, which begins at an average person and has far to go.
 
-    Identity has less. Adam moves each coefficient by about its rate at every step, whatever the gradient's size, so with
-    0.02 the noise of the second views carries the shape away from what the alignment had learnt. On a real scan, from
-    the alignment's 1.16 mm (five photos 1.05), 20 and 150 steps (100) lead to 1.24 and 1.19 (1.07 and 1.08) with 0.02,
-    to 1.15 and 1.19 with 0.005, and to 1.13 and 1.17 (1.05 and 1.03) with 0.002.
+    Identity has less. Adam moves each coefficient by about its rate at every step, whatever the gradient's size, so
+    with 0.02 the noise of the second views carries the shape away from what the alignment had learnt. On a real scan,
+    from the alignment's 1.16 mm (five photos 1.05), 20 and 150 steps (100) lead to 1.24 and 1.19 (1.07 and 1.08) with
+    0.02, to 1.15 and 1.19 with 0.005, and to 1.13 and 1.17 (1.05 and 1.03) with 0.002.
     """
     camera = torch.tensor([2.0, 2.0, 2.0, 0.3, 0.3, 0.3, 0.01])
     light = torch.tensor([20.0, 20.0, 20.0, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01])

@@ -22,9 +22,8 @@ from ganfit_nb.first_light import first_light
 from ganfit_nb.fitting import ALIGN_STEPS, FitConfig, FitStep, evaluate_with_gradient, fit_step, learning_rates
 from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.known_shape import known_shape
 from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import Objective
+from ganfit_nb.objective import Objective, objectives
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 
@@ -86,18 +85,16 @@ def fit_set(
     network = network or IdentityNetwork.default()
     if not photos or (start and len(start.steps) != len(photos)):
         raise GanfitError("Fit a set of at least one photo, and go on with as many as it was begun with.")
-    seen, photos = model.seen_at(config.size), [photo.at(config.size) for photo in photos]
-    prior = known_shape(photos, seen, network, config.informed_prior)
-    objectives = [  # every photo has second views of its own
-        Objective(photo, seen, network, config.seed * len(photos) + k, prior) for k, photo in enumerate(photos)
-    ]
+    several = objectives(
+        photos, model, network, size=config.size, seed=config.seed, informed_prior=config.informed_prior
+    )
     step = start
     if step is None or step.stage == "align":
-        for step in _align(objectives, config, weights, free, start=start):
+        for step in _align(several, config, weights, free, start=start):
             yield step
     if config.device != "cpu":
-        objectives = [objective.to(config.device) for objective in objectives]
-    yield from _joint(objectives, config, weights, free, start=step)
+        several = [objective.to(config.device) for objective in several]
+    yield from _joint(several, config, weights, free, start=step)
 
 
 def averaged(parameters: Sequence[FaceParameters], free: FreeGroups) -> list[FaceParameters]:

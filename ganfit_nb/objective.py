@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from ganfit_nb.camera import project
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.identity import IdentityFeatures, IdentityNetwork
+from ganfit_nb.known_shape import known_shape
 from ganfit_nb.landmark_pairs import LANDMARK_SIZE, landmark_pairs
 from ganfit_nb.losses import LossWeights, content_distance, cosine_distance, landmark_distance, pixel_distance, prior
 from ganfit_nb.parameters import FaceParameters
@@ -142,3 +144,19 @@ class Objective:
         pairs = landmark_pairs(self.photo, self.model.morphable, vertices, camera)
         projected = project(pairs.surface.on(vertices), camera, LANDMARK_SIZE)[:, :2]
         return landmark_distance(projected, pairs.observed, pairs.weight)
+
+
+def objectives(
+    photos: Sequence[Photo],
+    model: FaceModel,
+    network: IdentityNetwork,
+    *,
+    size: int,
+    seed: int = 0,
+    informed_prior: bool = True,
+) -> list[Objective]:
+    """E(p) of every photo of one person, at `size` pixels: all with one prior of the shape, each with second views of
+    its own."""
+    seen, photos = model.seen_at(size), [photo.at(size) for photo in photos]
+    prior = known_shape(photos, seen, network, informed_prior)
+    return [Objective(photo, seen, network, seed * len(photos) + k, prior) for k, photo in enumerate(photos)]

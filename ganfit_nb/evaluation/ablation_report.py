@@ -20,7 +20,7 @@ from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.plots import figure
 from ganfit_nb.export import from_lists, to_pil
 from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import Objective
+from ganfit_nb.objective import objectives
 from ganfit_nb.outputs import replaced
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
@@ -91,8 +91,8 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
 
 
 def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str, float]:
-    size = recipe.config.size
-    objective = Objective(photo.at(size), recipe.face_model().seen_at(size), recipe.network(), recipe.config.seed)
+    config = recipe.config
+    (objective,) = objectives([photo], recipe.face_model(), recipe.network(), size=config.size, seed=config.seed)
     turned = LossWeights().only("second_identity")
     views = [objective.evaluate(parameters, turned, index).terms["second_identity"] for index in UNSEEN_VIEWS]
     seen = objective.evaluate(parameters, LossWeights().only("content", "pixel"), 0).terms

@@ -1,7 +1,8 @@
 """How far a scan is from a reconstruction's surface, within 80 mm of the tip of its nose.
 
 One direction alone: the scan's vertices look for their partners on the reconstruction. Where a scan has no data nothing
-is asked of the reconstruction; as in MICC's measure, its detail counts by the density of its vertices. The ICP moves points of those that are measured, along the planes they are measured from (Chen & Medioni 1992).
+is asked of the reconstruction; as in MICC's measure, its detail counts by the density of its vertices. The ICP moves
+some of those that are measured, along the planes they are measured from (Chen & Medioni 1992).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ YAW_SD, PITCH_SD, LIMIT = math.radians(16), math.radians(7), 2.2  # limit in sta
 NEAREST, FARTHEST = 400.0, 1800.0  # mm
 MAXIMUM_BLUR = 2.0  # px, standard deviation
 EXPOSURE_SD = 0.25  # of the logarithm
-QUALITY = 35, 95  # of JPEG
+QUALITY = 35.0, 95.0  # of JPEG
 
 
 @dataclass(frozen=True)

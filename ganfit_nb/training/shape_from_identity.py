@@ -3,7 +3,8 @@
     python -m ganfit_nb.training.shape_from_identity PHOTOS [--people N]
 
 PHOTOS is a folder with a few hundred portraits of real people, one each. They give the domain's covariance and nothing
-else: of no person more than his share in it is kept. Drawing 1,800 people takes forty minutes on one core. Writes the asset.
+else: of no person more than his share in it is kept. Drawing 1,800 people takes forty minutes on one core. Writes the
+asset.
 """
 
 from __future__ import annotations

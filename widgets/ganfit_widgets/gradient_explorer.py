@@ -10,10 +10,9 @@ from traitlets import Float as FloatTrait
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
-from ganfit_nb.fitting import learning_rates
 from ganfit_nb.parameters import FaceParameters, meaning
 from ganfit_nb.photo import Photo
-from ganfit_nb.sensitivity import along, picture, picture_derivative, picture_difference
+from ganfit_nb.sensitivity import along, picture, picture_derivative, picture_difference, small_steps
 from ganfit_widgets.colour_map import ColourScale
 from ganfit_widgets.component import Component, button, light_up
 from ganfit_widgets.group_toggles import words
@@ -149,7 +148,7 @@ class GradientExplorer(Component):
 
     def _show(self, _: dict | None = None) -> None:
         direction = along(self.parameters, self.group, self.index)
-        step = self.step * float(getattr(learning_rates(self.parameters), self.group)[self.index])
+        step = self.step * float(getattr(small_steps(self.parameters), self.group)[self.index])
         told, measured = (
             function(self.model, self.parameters, direction, self.size, *extra, antialias=self.antialias).mean(-1)
             for function, extra in ((picture_derivative, ()), (picture_difference, (step,)))

@@ -15,7 +15,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import Objective
+from ganfit_nb.objective import objectives
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 from ganfit_nb.sensitivity import Patches, vertex_gradient
@@ -50,8 +50,8 @@ class VertexGradients(StepPlayer):
     def __init__(
         self, model: FaceModel, parameters: FaceParameters, photo: Photo, *, size: int = 128, mesh_size: int = 250
     ) -> None:
-        self.model, self.parameters = model.seen_at(size), parameters
-        self.objective = Objective(photo.at(size), self.model, IdentityNetwork.default(), seed=0)
+        (self.objective,) = objectives([photo], model, IdentityNetwork.default(), size=size)
+        self.model, self.parameters = self.objective.model, parameters
         self.patches = Patches.of(self.model, parameters, PATCHES)
         vertices = self.model.vertices(parameters).detach()
         self._meshes = [MeshView(vertices, model.morphable.faces, size=mesh_size) for _ in range(3)]

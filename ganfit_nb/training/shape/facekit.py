@@ -121,7 +121,7 @@ def _mirror(mean: Float[Array, "V 3"]) -> Int[Array, " V"]:
 
 def _gaze(mean: Float[Array, "V 3"]) -> dict[str, Float[Array, "V 3"]]:
     """What turning an eyeball adds to each gaze shape: the linear part of the rotation, as in all of Eq. 2."""
-    turns = {}
+    turns: dict[str, Float[Array, "V 3"]] = {}
     for side, limits, outwards in (("L", LEFT_SCLERA, 1.0), ("R", RIGHT_SCLERA, -1.0)):
         offset = np.zeros_like(mean)
         offset[slice(*limits)] = mean[slice(*limits)] - mean[slice(*limits)].mean(0)
