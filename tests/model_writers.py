@@ -349,7 +349,9 @@ def morphable_tensors() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     stored = {
         "mean": torch.rand(6, 3),
-        "identity_basis": torch.rand(2, 6, 3).half(),
+        "identity_fine": torch.rand(2, 6, 3).half(),
+        "identity_rest": torch.ones(1, 6, 3, dtype=torch.int8),
+        "identity_scale": torch.rand(1),
         "expression_basis": torch.rand(2, 6, 3).half(),
         "faces": torch.tensor([[0, 1, 2]], dtype=torch.int32),
         "uv": torch.rand(6, 2),

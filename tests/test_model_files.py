@@ -106,8 +106,8 @@ def test_a_mesh_of_another_maker_is_registered():
     assert unit == 1
     found = model.morphable.dense_landmarks.on(model.morphable.mean)[:468]
     distance = (found - model.morphable.mean[:468]).norm(dim=1)
-    assert float(distance.median()) < 2.5
-    assert float(distance[IBUG_68[17:]].mean()) < 2.5
+    assert float(distance.median()) < 2.8
+    assert float(distance[IBUG_68[17:]].mean()) < 2.8
 
 
 def test_the_albedo_at_the_vertices_is_what_is_rendered(files, models):

@@ -14,7 +14,9 @@ from ganfit_nb.assets import asset_path
 from ganfit_nb.gan_texture import GanTexture
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.mouth import mouth_albedo
 from ganfit_nb.networks.mediapipe import FaceDetection, FaceMesh
+from ganfit_nb.shape_prior import ShapeFromIdentity
 from ganfit_nb.texture import PcaTexture
 from ganfit_nb.training.uv_resample import skin_coordinates
 
@@ -26,6 +28,8 @@ LOADERS: dict[str, Callable[[], object]] = {
     "face_detection": FaceDetection,
     "face_mesh": FaceMesh,
     "skin_uv": skin_coordinates,
+    "mouth_albedo": mouth_albedo.__wrapped__,
+    "shape_from_identity": ShapeFromIdentity.default.__wrapped__,
 }
 
 

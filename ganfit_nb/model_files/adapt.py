@@ -32,6 +32,7 @@ ON_FACE = 5.0  # mm from our face region
 POINT_REACH = 3.0  # mm; a landmark this far from the surface is trusted a third
 STANDS_OUT = 0.1  # of the way from the mouth to the eyes, by which a nose does at least; most do by 0.4
 REGISTERED = 0.6  # share of our face region that must find the other surface within ON_FACE
+UNLIKE = 5.0  # mean square of our coefficients, standard deviations; mean faces of other makers have 3, a ball has 8
 
 
 def adapt(file: ModelFile) -> tuple[FaceModel, float]:
@@ -141,7 +142,7 @@ def _spread(points: Tensor, weight: Tensor) -> float:
 
 def _require_face(registration: Registration, known: MorphableModel) -> None:
     distance, _ = cKDTree(registration.other).query(registration.ours[known.face_region.numpy()])
-    if (distance < ON_FACE).mean() < REGISTERED:
+    if (distance < ON_FACE).mean() < REGISTERED or (registration.coefficients**2).mean() > UNLIKE:
         raise GanfitError("The model's mean does not have the shape of a face; is it another kind of model?")
 
 

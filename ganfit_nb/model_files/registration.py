@@ -86,12 +86,14 @@ def see_points(
 class Registration:
     """Two mean faces in one frame, ours.
 
-    ours   (W, 3) our 3DMM's vertices, fitted to the other face
-    other  (V, 3) the other face's vertices, moved rigidly
+    ours          (W, 3) our 3DMM's vertices, fitted to the other face
+    other         (V, 3) the other face's vertices, moved rigidly
+    coefficients  (K,) p_s and p_e of ours, standard deviations
     """
 
     ours: Float[Array, "W 3"]
     other: Float[Array, "V 3"]
+    coefficients: Float[Array, " K"]
 
 
 def register(
@@ -122,7 +124,7 @@ def register(
         ours = mean + by_vertex @ coefficients
         turn, moved = Rotation.from_rotvec(step[count : count + 3]).as_matrix(), step[count + 3 :]
         other, marks = (other - moved) @ turn, (marks - moved) @ turn  # the other face moves, ours stays in its frame
-    return Registration(ours, other)
+    return Registration(ours, other, coefficients)
 
 
 def _well_placed(points: SeenPoints, target: Float[Tensor, "D 3"]) -> tuple[Tensor, Tensor]:
