@@ -72,7 +72,7 @@ SHIPPED = (
         "shape",
         "mouth_albedo.safetensors",
         0.0,
-        "53b24bf4c20116014f9a0699c65d5769a662c6f261074337e76d56e53c691d03",
+        "0c086ff1ee542f26fda11b3584f40dda475e6c9f47ce2cfec028cf281ec8cd54",
         MIT,
         "painted by ganfit_nb",
     ),

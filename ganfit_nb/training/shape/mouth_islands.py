@@ -24,7 +24,7 @@ BOXES = {
     Part.MOUTH: (0.098, 0.020, 0.134, 0.112),
 }
 ARCH = 30.0  # mm from the front teeth back to the centre of the dental arch
-TOOTH, GUM = (0.84, 0.77, 0.66), (0.60, 0.30, 0.27)
+TOOTH, GUM = (0.70, 0.63, 0.53), (0.55, 0.27, 0.24)
 TOOTH_DEPTH, GUM_DEPTH = 28.0, 16.0  # mm of depth behind which there is 1/e of the light
 
 

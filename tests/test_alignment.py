@@ -1,0 +1,45 @@
+"""The alignment's noise: what a detector gets wrong alike in all photos of a person does not become less by more."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ganfit_nb import FaceModel, FitConfig, Photo
+from ganfit_nb.alignment import BIAS_SD, NOISE_SD, _Energy
+from ganfit_nb.assets import asset_path
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.image_set import fit_set
+from ganfit_nb.landmark_pairs import landmark_pairs
+from ganfit_nb.shape_prior import ShapePrior
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return Photo.open(asset_path("astronaut.png"))
+
+
+def shift_deviations(photo, count):
+    """By how many standard deviations one pixel is off that a landmark lies beside its place in all photos alike."""
+    model = FaceModel.default("pca")
+    parameters = [model.mean_parameters()] * count
+    pairs = landmark_pairs(photo, model.morphable, model.vertices(parameters[0]), parameters[0].camera)
+    prior = ShapePrior.standard(len(model.morphable.identity_basis))
+    energy = _Energy([pairs] * count, model, prior, parameters)
+    nose = 17 + 4  # after the jaw's 17: MediaPipe's tip of the nose, which is seen from the front
+    same = torch.tensor([1.0, 0.0]).repeat(count)
+    return float((energy.whitening[nose] @ same).norm())
+
+
+def test_more_photos_of_one_view_never_outweigh_the_shared_error(photo):
+    one, three, many = (shift_deviations(photo, count) for count in (1, 3, 30))
+    assert one < three < many
+    shared = one**-2 - NOISE_SD**2  # pixels², and the frontal camera sees 1.8 pixels a mm, the near nose more
+    assert shared == pytest.approx((1.8 * BIAS_SD) ** 2, rel=0.3)
+    assert many == pytest.approx((shared + NOISE_SD**2 / 30) ** -0.5, rel=0.02)
+
+
+def test_photos_of_different_detectors_are_refused(photo):
+    sparse = replace(photo, dense=None)
+    with pytest.raises(GanfitError, match="different detectors"):
+        list(fit_set([photo, sparse], FaceModel.default("pca"), FitConfig(steps=0, size=96)))
