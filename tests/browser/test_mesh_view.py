@@ -206,8 +206,11 @@ def middle(opened):
 def test_texture_clay_values_and_another_topology(opened, lab, shot):
     opened.in_lab(lab, [QUAD])
     opened.canvas().wait_for()
-    opened.page.wait_for_function("() => document.querySelector('.ganfit-canvas canvas').width >= 300")
-    red, green, blue = middle(opened)
+    for _ in range(100):  # a canvas has its size before it has its picture
+        red, green, blue = middle(opened)
+        if red > 150:
+            break
+        opened.page.wait_for_timeout(100)
     assert red > 150 > green == blue
     opened.button("Texture").click()  # off: clay
     assert np.ptp(middle(opened)) < 20
