@@ -235,8 +235,8 @@ def test_the_eyes_turn_with_the_gaze():
         assert bool((sign * moved[:, axis] > 3).all()), way  # mm
 
 
-def test_measured_modes_fill_no_filled_ones():
-    """What fills up the measured modes lies beyond them: on the face the two are orthogonal."""
+def test_filled_modes_lie_beyond_the_measured_ones():
+    """On the face the two are orthogonal."""
     flat = MODEL.identity_basis[:, MODEL.face_region].flatten(1)
     flat = flat / flat.norm(dim=1, keepdim=True)
     assert float((flat[:100] @ flat[100:].T).abs().max()) < 0.02
