@@ -66,7 +66,7 @@ def test_the_true_person_has_no_error_and_others_have_more_the_farther_they_are(
         for nothing, some, more in zip(*(means(errors, variant) for errors in (true, near, far)), strict=True):
             assert nothing < 0.1
             assert 3 * nothing < some < more
-        assert true[variant].surface.covered > 0.9
+        assert true[variant].surface.covered > 0.8  # the scan has vertices inside the mouth, too
     assert true["rigid"].surface.motion.scale == 1.0
     assert true["similarity"].surface.motion.scale == pytest.approx(1.0, abs=0.01)
 
