@@ -85,7 +85,7 @@ def test_noise_moves_the_answer_by_much_less_than_itself(head, face):
     noise = np.random.default_rng(0).normal(0, 0.5, face.vertices.shape)
     *_, last = icp(moved(Surface(face.vertices + noise, face.faces), RIGID), head, scaled=False, align=onto_planes)
     back = last.transform.after(RIGID)(face.vertices)
-    assert np.linalg.norm(back - face.vertices, axis=1).mean() < 0.06
+    assert np.linalg.norm(back - face.vertices, axis=1).mean() < 0.1  # mm, of noise of 0.5
     assert 0.3 < last.rms < 0.5  # the part of the noise across the surface
 
 
