@@ -119,7 +119,7 @@ def test_a_killed_run_goes_on_and_its_results_are_stored_reused_and_explained(da
     assert before.items() <= record["errors"].items()
     cell = record["errors"]["Cooperative"]["5"]["full model"]["similarity"]
     assert 0 < cell["mm"] < 3
-    assert cell["covered"] > 0.8
+    assert cell["covered"] > 0.65
     cell["mm"] = 0.125  # a trace that a rerun would wipe
     (out / "subject_01.json").write_text(json.dumps(record))
     assert main(run) == 0
