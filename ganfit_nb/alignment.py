@@ -18,14 +18,14 @@ of depth.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-from ganfit_nb.camera import project
+from ganfit_nb.camera import project, projection_slopes
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.landmark_pairs import LANDMARK_SIZE, LandmarkPairs, landmark_pairs
@@ -40,32 +40,15 @@ BIAS_SD, NOISE_SD = 2.5, 6.0
 HUBER = 2.0  # residuals beyond two standard deviations count linearly
 LOG_DISTANCE_MEAN, LOG_DISTANCE_SD = math.log(1000.0), 0.35  # portraits are taken from 0.5 to 2 m
 TARGET_SD = 20.0  # mm; the photo's alignment already centres the face
-FIRST_DAMPING, LAST_DAMPING = 1e-2, 1e4
-ALIGNED = ("identity", "expression", "camera")  # the groups that landmarks tell about
-CONVERGED = 1e-4  # relative decrease below which the stage ends
+SETTLED = 1e-4  # relative decrease below which the stage ends
 
 
-@dataclass(frozen=True)
-class AlignState:
-    """What the next update needs besides the parameters: the damping, and whether the last one still helped."""
+def landmark_energy(
+    photos: Sequence[Photo], model: FaceModel, prior: ShapePrior, parameters: Sequence[FaceParameters]
+) -> LandmarkEnergy:
+    """What the stage minimises, with its derivatives at `parameters`.
 
-    damping: float = FIRST_DAMPING
-    converged: bool = False
-
-
-def align_update(
-    photos: Sequence[Photo],
-    model: FaceModel,
-    prior: ShapePrior,
-    parameters: Sequence[FaceParameters],
-    state: AlignState,
-    free: Collection[str] = ALIGNED,
-) -> tuple[list[FaceParameters], AlignState]:
-    """One damped Gauss-Newton update of p_s, which all photos of a person share, and of every photo's p_e and p_c.
-    Raises the damping until the energy falls.
-
-    A group that is not among the `free` ones keeps its value. GanfitError when the photos' landmarks are not the same
-    points.
+    GanfitError when the photos' landmarks are not the same points.
     """
     views = [
         landmark_pairs(photo, model.morphable, model.vertices(p), p.camera)
@@ -73,24 +56,11 @@ def align_update(
     ]
     if len({len(pairs.weight) for pairs in views}) > 1:
         raise GanfitError("The photos' landmarks come from different detectors; open all photos with the same one.")
-    energy = _Energy(views, model, prior, parameters)
-    normal, descent = energy.normal_equations(free)
-    before, damping = energy(parameters), state.damping
-    while damping < LAST_DAMPING:
-        step = torch.linalg.solve(normal + damping * torch.diag(normal.diagonal()), descent)
-        candidate = _moved(parameters, -step)
-        lower = energy(candidate)
-        if lower < before:
-            return candidate, AlignState(damping / 5, converged=bool(before - lower < CONVERGED * before))
-        damping *= 5
-    return list(parameters), AlignState(damping, converged=True)
+    return LandmarkEnergy(views, model, prior, parameters)
 
 
-class _Energy:
-    """What the stage minimises, with its derivatives at one set of parameters.
-
-    Unknowns are ordered p_s, then p_e and p_c of each photo.
-    """
+class LandmarkEnergy:
+    """The `Energy` of the landmarks and of all priors."""
 
     def __init__(
         self,
@@ -109,21 +79,19 @@ class _Energy:
         self.whitening = torch.linalg.inv(torch.linalg.cholesky(covariance))
 
     def __call__(self, parameters: Sequence[FaceParameters]) -> Tensor:
+        """Its value at other parameters, ()."""
         distance = self._residuals(parameters).norm(dim=1)
         huber = torch.where(distance < self.limit, distance.square(), self.limit * (2 * distance - self.limit))
         return (self.weight * huber).sum() + self._priors(parameters).square().sum()
 
-    def normal_equations(self, free: Collection[str]) -> tuple[Tensor, Tensor]:
-        """JᵀJ and Jᵀr of the reweighted least squares. A coefficient that is not free has no slope, and 1 on the
-        diagonal: its part of the step is 0."""
+    def normal_equations(self) -> tuple[Tensor, Tensor]:
+        """JᵀJ and Jᵀr of the reweighted least squares."""
         residual = self._residuals(self.at)
         slope = self.whitening @ self._slope()
         root = (self.weight * (self.limit / residual.norm(dim=1).clamp(min=self.limit))).sqrt()
         rows = torch.cat([(root[:, None, None] * slope).flatten(0, 1), self._prior_slope()])
-        moves = self._moves(free)
-        rows = rows * moves
         values = torch.cat([(root[:, None] * residual).flatten(), self._priors(self.at)])
-        return rows.T @ rows + torch.diag(1 - moves), rows.T @ values
+        return rows.T @ rows, rows.T @ values
 
     def _residuals(self, parameters: Sequence[FaceParameters]) -> Tensor:
         """Of each landmark over all photos, whitened, (L, 2n)."""
@@ -153,11 +121,6 @@ class _Energy:
             blocks += [torch.eye(p.expression.numel()), jacobian(_camera_prior, p.camera)]
         return torch.block_diag(*blocks)
 
-    def _moves(self, free: Collection[str]) -> Tensor:
-        """1 for every unknown that may move, 0 for the others."""
-        (shape, *own), count = _columns(self.at[0]), len(self.at)
-        return torch.cat([torch.full((n,), float(name in free)) for name, n in (shape, *own * count)])
-
 
 @dataclass(frozen=True)
 class _Slopes:
@@ -174,14 +137,8 @@ class _Slopes:
 
 
 def _slopes(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) -> _Slopes:
-    positions, camera = pairs.surface.on(model.vertices(parameters)), parameters.camera
-
-    def pixels(points: Tensor, camera: Tensor) -> Tensor:
-        return project(points, camera, LANDMARK_SIZE)[:, :2]
-
-    by_camera = jacobian(lambda c: pixels(positions, c), camera, vectorize=True)  # (L, 2, 7)
-    # A point's pixel depends on that point alone, so the derivatives of the sums are those of all points.
-    by_position = jacobian(lambda x: pixels(x, camera).sum(0), positions).transpose(0, 1)  # (L, 2, 3)
+    positions = pairs.surface.on(model.vertices(parameters))
+    by_position, by_camera = projection_slopes(positions, parameters.camera, LANDMARK_SIZE)
     by_shape, by_expression = (
         torch.einsum("lij,klj->lik", by_position, pairs.surface.on(basis))
         for basis in (model.morphable.identity_basis, model.morphable.expression_basis)
@@ -193,21 +150,3 @@ def _camera_prior(camera: Tensor) -> Tensor:
     """Standardised deviations of the viewing distance and the target from what a portrait has."""
     distance, target = (camera[:3] - camera[3:6]).norm(), camera[3:6]
     return torch.cat([((distance.log() - LOG_DISTANCE_MEAN) / LOG_DISTANCE_SD)[None], target / TARGET_SD])
-
-
-def _moved(parameters: Sequence[FaceParameters], step: Tensor) -> list[FaceParameters]:
-    """The photos' parameters after one step of all unknowns."""
-    (_, shared), *own = _columns(parameters[0])
-    steps = step[shared:].view(len(parameters), -1)
-    moved = []
-    for p, part in zip(parameters, steps, strict=True):
-        values = dict(zip((name for name, _ in own), part.split([n for _, n in own]), strict=True))
-        moved.append(
-            p.replace(identity=p.identity + step[:shared], **{n: getattr(p, n) + v for n, v in values.items()})
-        )
-    return moved
-
-
-def _columns(parameters: FaceParameters) -> list[tuple[str, int]]:
-    """The groups that the stage moves and their sizes, in the order of the unknowns."""
-    return [(name, getattr(parameters, name).numel()) for name in ALIGNED]

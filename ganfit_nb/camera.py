@@ -7,6 +7,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.functional import jacobian, jvp
 
 from ganfit_nb.errors import GanfitError
 
@@ -63,3 +64,18 @@ def project(points: Float[Tensor, "*n 3"], p_c: Float[Tensor, " 7"], size: int) 
     x, y, depth = ((points - eye(p_c)) @ camera_axes(p_c).T).unbind(-1)
     scale = 0.5 * size * p_c[6] / depth.clamp(min=NEAR)
     return torch.stack([0.5 * size + scale * x, 0.5 * size - scale * y, depth], dim=-1)
+
+
+def projection_slopes(
+    points: Float[Tensor, "N 3"], p_c: Float[Tensor, " 7"], size: int
+) -> tuple[Float[Tensor, "N 2 3"], Float[Tensor, "N 2 7"]]:
+    """Derivatives of the pixels of `project` by each point's own position and by the camera."""
+
+    def pixels(points: Tensor, p_c: Tensor) -> Tensor:
+        return project(points, p_c, size)[:, :2]
+
+    # A point's pixel depends on that point alone, so the derivatives of the sums are those of all points.
+    by_position = jacobian(lambda x: pixels(x, p_c).sum(0), points).transpose(0, 1)
+    directions = torch.eye(7).to(p_c)
+    by_camera = torch.stack([jvp(lambda c: pixels(points, c), p_c, d)[1] for d in directions], -1)
+    return by_position, by_camera

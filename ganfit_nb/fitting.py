@@ -19,11 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.adam import AdamState, adam_update
-from ganfit_nb.alignment import AlignState, align_update
+from ganfit_nb.alignment import SETTLED, landmark_energy
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.first_light import first_light
 from ganfit_nb.free_groups import FreeGroups
+from ganfit_nb.gauss_newton import NewtonState, damped_update
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Evaluation, Objective, objectives
@@ -45,6 +46,7 @@ class FitConfig:
     size         side of the photo and the renderings, pixels
     seed         of the second views (Eq. 7)
     informed_prior  the recogniser's embedding says what shape to expect; without it N(0, I), as in the paper
+    consistency  several photos have to show the same skin (`ganfit_nb.consistency`); the paper's way is without it
     image_every  keep the rendering in every k-th step; 0 keeps none (render any step later from its parameters)
     device       where the joint stage computes, "cpu" or "cuda"; steps always lie on the CPU
     """
@@ -53,6 +55,7 @@ class FitConfig:
     size: int = 256
     seed: int = 0
     informed_prior: bool = True
+    consistency: bool = True
     image_every: int = 0
     device: str = "cpu"
 
@@ -82,7 +85,7 @@ class FitStep:
     weights: dict[str, float]
     gradient_norms: dict[str, float]
     seconds: float
-    optimizer: AdamState | AlignState
+    optimizer: AdamState | NewtonState
     image: Float[Tensor, "H W 3"] | None = None
 
     @property
@@ -126,7 +129,7 @@ def align(
     """The alignment stage: shape, expression and camera from the landmarks, until they settle."""
     seconds, clock = start.seconds if start else 0.0, perf_counter()
     parameters = start.parameters if start else objective.model.mean_parameters()
-    state = start.optimizer if start and isinstance(start.optimizer, AlignState) else AlignState()
+    state = start.optimizer if start and isinstance(start.optimizer, NewtonState) else NewtonState()
     first = start.index if start else 0
     for index in range(first, ALIGN_STEPS + 1):
         if not start or index > first:
@@ -137,8 +140,8 @@ def align(
             clock = perf_counter()
         if state.converged:
             break
-        photos, model, prior = [objective.photo], objective.model, objective.shape_prior
-        (parameters,), state = align_update(photos, model, prior, [parameters], state, free.names())
+        energy = landmark_energy([objective.photo], objective.model, objective.shape_prior, [parameters])
+        (parameters,), state = damped_update([energy], [parameters], state, free.names(), SETTLED)
 
 
 def joint(
@@ -155,29 +158,30 @@ def joint(
         if free.light:
             parameters = parameters.replace(light=first_light(objective.photo, objective.model, parameters))
         state, first, start = AdamState.zero(parameters), 0, None
-    rates = learning_rates(parameters)
     for index in range(first, config.steps + 1):
         evaluation, gradient = evaluate_with_gradient(objective, parameters, weights, "joint", index)
         if not start or index > first:
             seconds += perf_counter() - clock
             yield fit_step("joint", index, parameters, evaluation, gradient, seconds, state, config)
             clock = perf_counter()
+        rates = learning_rates(parameters, index)
         parameters, state = adam_update(parameters, gradient, rates, state, free.names())
 
 
-def learning_rates(parameters: FaceParameters) -> FaceParameters:
+def learning_rates(parameters: FaceParameters, index: int) -> FaceParameters:
     """Adam's rate for every number: the paper's 0.01 for expression and colour, the same relative pace for what is
     counted in mm, and more for texture, which begins at an average person and has far to go.
 
-    Identity has less. Adam moves each coefficient by about its rate at every step, whatever the gradient's size, so
-    with 0.02 the noise of the second views carries the shape away from what the alignment had learnt. On a real scan,
-    from the alignment's 1.16 mm (five photos 1.05), 20 and 150 steps (100) lead to 1.24 and 1.19 (1.07 and 1.08) with
-    0.02, to 1.15 and 1.19 with 0.005, and to 1.13 and 1.17 (1.05 and 1.03) with 0.002.
+    Identity has less, and ever less. Adam moves each coefficient by about its rate at every step, whatever the
+    gradient's size, so with 0.02 the noise of the second views carries the shape away from what the stages before have
+    learnt. On a real scan, after five photos agree within 0.80 mm, 75 steps add 0.04 mm to the error with a rate of
+    0.002, nothing with 0.0002, and 0.01 with this one, at the same identity and pixel losses. Of one photo the error
+    stays at 1.14 mm for 200 steps.
     """
     camera = torch.tensor([2.0, 2.0, 2.0, 0.3, 0.3, 0.3, 0.01])
     light = torch.tensor([20.0, 20.0, 20.0, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01])
     return FaceParameters(
-        identity=torch.full_like(parameters.identity, 0.002),
+        identity=torch.full_like(parameters.identity, 0.001 / (1 + index / 15)),
         expression=torch.full_like(parameters.expression, 0.01),
         texture=torch.full_like(parameters.texture, 0.08),
         camera=camera.to(parameters.camera),
@@ -222,7 +226,7 @@ def fit_step(
     evaluation: Evaluation,
     gradient: FaceParameters,
     seconds: float,
-    state: AdamState | AlignState,
+    state: AdamState | NewtonState,
     config: FitConfig,
 ) -> FitStep:
     """The detached record of one turn."""

@@ -3,29 +3,35 @@
     for step in fit_set([Photo.open(path) for path in paths], FaceModel.default(), FitConfig(steps=200)):
         print(step.stage, step.index, step.total)
 
-Every photo descends by itself, and after every iteration p_s and p_t are averaged over the photos.
+The photos are aligned together, then brought to show the same skin (`ganfit_nb.consistency`). In the joint stage every
+photo descends by itself, and after every iteration p_s and p_t are averaged over the photos.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 import torch
+from torch import Tensor
 
 from ganfit_nb.adam import AdamState, adam_update
-from ganfit_nb.alignment import AlignState, align_update
+from ganfit_nb.alignment import SETTLED, LandmarkEnergy, landmark_energy
+from ganfit_nb.consistency import AGREED, Agreement, Consistency
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
 from ganfit_nb.first_light import first_light
 from ganfit_nb.fitting import ALIGN_STEPS, FitConfig, FitStep, evaluate_with_gradient, fit_step, learning_rates
 from ganfit_nb.free_groups import FreeGroups
+from ganfit_nb.gauss_newton import Energy, NewtonState, damped_update
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Objective, objectives
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
+
+CONSISTENCY_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ class SetStep:
         return self.steps[0].index
 
     @property
-    def state(self) -> AdamState | AlignState:
-        """What the alignment needs to go on, which the photos share; in the joint stage, the first photo's."""
+    def state(self) -> AdamState | NewtonState:
+        """What the stages before the joint one need to go on, which the photos share; in that, the first photo's."""
         return self.steps[0].optimizer
 
     @property
@@ -92,6 +98,10 @@ def fit_set(
     if step is None or step.stage == "align":
         for step in _align(several, config, weights, free, start=start):
             yield step
+    if len(photos) > 1 and config.consistency and step and step.stage != "joint":
+        aligned = step
+        for step in _agree(several, config, weights, free, start=aligned):
+            yield step
     if config.device != "cpu":
         several = [objective.to(config.device) for objective in several]
     yield from _joint(several, config, weights, free, start=step)
@@ -104,6 +114,15 @@ def averaged(parameters: Sequence[FaceParameters], free: FreeGroups) -> list[Fac
     return [p.replace(**means) for p in parameters]
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """The energies of one update, the relative decrease that ends the stage, and what is shown beside the losses."""
+
+    energies: Sequence[Energy]
+    settled: float
+    terms: dict[str, Tensor]
+
+
 def _align(
     objectives: Sequence[Objective],
     config: FitConfig,
@@ -113,29 +132,68 @@ def _align(
     start: SetStep | None,
 ) -> Iterator[SetStep]:
     """The alignment stage for all photos at once: one p_s, every photo's own expression and camera."""
-    seconds, clock = start.seconds if start else 0.0, perf_counter()
-    model, prior = objectives[0].model, objectives[0].shape_prior
+
+    def turn(parameters: Sequence[FaceParameters]) -> _Turn:
+        return _Turn([_landmarks(objectives, parameters)], SETTLED, {})
+
+    return _newton("align", turn, ALIGN_STEPS, objectives, config, weights, free, start)
+
+
+def _agree(
+    objectives: Sequence[Objective], config: FitConfig, weights: LossWeights, free: FreeGroups, *, start: SetStep
+) -> Iterator[SetStep]:
+    """The stage of `ganfit_nb.consistency`, from the alignment's last step or one of its own."""
+    consistency = Consistency([objective.photo for objective in objectives], objectives[0].model)
+
+    def turn(parameters: Sequence[FaceParameters]) -> _Turn:
+        agreement = Agreement(consistency, parameters)
+        terms = {"consistency": agreement.disagreement}
+        return _Turn([_landmarks(objectives, parameters), agreement], AGREED, terms)
+
+    return _newton("consistency", turn, CONSISTENCY_STEPS, objectives, config, weights, free, start)
+
+
+def _landmarks(objectives: Sequence[Objective], parameters: Sequence[FaceParameters]) -> LandmarkEnergy:
     photos = [objective.photo for objective in objectives]
-    parameters = [step.parameters for step in start.steps] if start else [model.mean_parameters() for _ in photos]
-    state = start.state if start and isinstance(start.state, AlignState) else AlignState()
-    first = start.index if start else 0
-    for index in range(first, ALIGN_STEPS + 1):
-        if not start or index > first:
+    return landmark_energy(photos, objectives[0].model, objectives[0].shape_prior, parameters)
+
+
+def _newton(
+    stage: str,
+    turn: Callable[[Sequence[FaceParameters]], _Turn],
+    steps: int,
+    objectives: Sequence[Objective],
+    config: FitConfig,
+    weights: LossWeights,
+    free: FreeGroups,
+    start: SetStep | None,
+) -> Iterator[SetStep]:
+    """A stage of damped Gauss-Newton updates, until they settle: from a step of its own, the last one of the stage
+    before it, or the mean face."""
+    seconds, clock = start.seconds if start else 0.0, perf_counter()
+    mean = objectives[0].model.mean_parameters()
+    parameters = [step.parameters for step in start.steps] if start else [mean] * len(objectives)
+    resumed = start is not None and start.stage == stage
+    state, first = (start.state, start.index) if start and resumed else (NewtonState(), 0)
+    assert isinstance(state, NewtonState)
+    for index in range(first, steps + 1):
+        now = turn(parameters)
+        if not resumed or index > first:
             terms = weights.only("landmark", "shape_prior")
             found = [
-                evaluate_with_gradient(o, p, terms, "align", index) for o, p in zip(objectives, parameters, strict=True)
+                evaluate_with_gradient(o, p, terms, stage, index) for o, p in zip(objectives, parameters, strict=True)
             ]
             seconds += perf_counter() - clock
             yield SetStep(
                 tuple(
-                    fit_step("align", index, p, evaluation, gradient, seconds, state, config)
+                    fit_step(stage, index, p, evaluation.beside(now.terms), gradient, seconds, state, config)
                     for p, (evaluation, gradient) in zip(parameters, found, strict=True)
                 )
             )
             clock = perf_counter()
         if state.converged:
             break
-        parameters, state = align_update(photos, model, prior, parameters, state, free.names())
+        parameters, state = damped_update(now.energies, parameters, state, free.names(), now.settled)
 
 
 def _joint(
@@ -159,7 +217,7 @@ def _joint(
             lights = [first_light(o.photo, o.model, p) for o, p in zip(objectives, parameters, strict=True)]
             parameters = [p.replace(light=light) for p, light in zip(parameters, lights, strict=True)]
         states = [AdamState.zero(p) for p in parameters]
-    first, rates = start.index if resumed else 0, learning_rates(parameters[0])
+    first = start.index if resumed else 0
     for index in range(first, config.steps + 1):
         found = [
             evaluate_with_gradient(o, p, weights, "joint", index) for o, p in zip(objectives, parameters, strict=True)
@@ -173,7 +231,7 @@ def _joint(
                 )
             )
             clock = perf_counter()
-        turns = zip(parameters, found, states, strict=True)
+        turns, rates = zip(parameters, found, states, strict=True), learning_rates(parameters[0], index)
         updates = [adam_update(p, gradient, rates, state, free.names()) for p, (_, gradient), state in turns]
         parameters = averaged([p for p, _ in updates], free)
         states = [state for _, state in updates]

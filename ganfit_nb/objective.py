@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -37,6 +37,10 @@ class Evaluation:
         if not self.terms:
             return torch.zeros(())
         return torch.stack([self.weights[name] * term for name, term in self.terms.items()]).sum()
+
+    def beside(self, terms: dict[str, Tensor]) -> Evaluation:
+        """The same with further terms of weight 1."""
+        return replace(self, terms=self.terms | terms, weights=self.weights | dict.fromkeys(terms, 1.0))
 
 
 @dataclass(frozen=True)

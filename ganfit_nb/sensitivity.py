@@ -35,7 +35,7 @@ PUSH = 0.03  # mm by which a patch is moved to measure a loss's answer; more, an
 def small_steps(parameters: FaceParameters) -> FaceParameters:
     """A step of every number, such that all change the picture by about as much: a fit's rates, but for the identity,
     whose rate is small for another reason."""
-    return learning_rates(parameters).replace(identity=torch.full_like(parameters.identity, IDENTITY_STEP))
+    return learning_rates(parameters, 0).replace(identity=torch.full_like(parameters.identity, IDENTITY_STEP))
 
 
 def along(parameters: FaceParameters, group: str, index: int) -> FaceParameters:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganfit_nb import FaceModel, FitConfig, Photo
-from ganfit_nb.alignment import BIAS_SD, NOISE_SD, _Energy
+from ganfit_nb.alignment import BIAS_SD, NOISE_SD, LandmarkEnergy
 from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.image_set import fit_set
@@ -25,7 +25,7 @@ def shift_deviations(photo, count):
     parameters = [model.mean_parameters()] * count
     pairs = landmark_pairs(photo, model.morphable, model.vertices(parameters[0]), parameters[0].camera)
     prior = ShapePrior.standard(len(model.morphable.identity_basis))
-    energy = _Energy([pairs] * count, model, prior, parameters)
+    energy = LandmarkEnergy([pairs] * count, model, prior, parameters)
     nose = 17 + 4  # after the jaw's 17: MediaPipe's tip of the nose, which is seen from the front
     same = torch.tensor([1.0, 0.0]).repeat(count)
     return float((energy.whitening[nose] @ same).norm())

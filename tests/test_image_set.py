@@ -37,7 +37,9 @@ def assert_equal_sets(a, b):
 
 
 def test_shape_and_texture_are_shared_and_the_rest_is_not(steps):
-    assert [step.stage for step in steps[-5:]] == ["align", *["joint"] * 4]
+    stages = [step.stage for step in steps]
+    assert list(dict.fromkeys(stages)) == ["align", "consistency", "joint"]
+    assert stages[-5:] == ["consistency", *["joint"] * 4]
     for step in steps:
         one, other = (photo.parameters for photo in step.steps)
         assert torch.equal(one.identity, other.identity)
@@ -53,7 +55,7 @@ def test_of_one_photo_it_is_the_single_fit(model):
         assert step.total == single.total
 
 
-@pytest.mark.parametrize("at", [2, -3])  # in the middle of either stage
+@pytest.mark.parametrize("at", [2, -7, -5, -3])  # in the middle of each stage, and at the end of one
 def test_a_resumed_fit_is_the_straight_fit(photos, model, steps, at):
     rest = steps[at + 1 :]
     for a, b in zip(rest, fit_set(photos, model, CONFIG, start=steps[at]), strict=True):

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ganfit_nb.blur import gaussian_blur
 from ganfit_nb.camera import orbit_camera
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
@@ -75,7 +76,7 @@ def photograph(model: FaceModel, person: FaceParameters, generator: torch.Genera
     rendering = model.render(view, SIZE)
     image = torch.where((rendering.fragments.pix_to_face < 0)[..., None], _background(generator), rendering.image)
     image = image * math.exp(EXPOSURE_SD * normal())
-    image = _blurred(image, uniform(0.0, MAXIMUM_BLUR))
+    image = gaussian_blur(image.permute(2, 0, 1), uniform(0.0, MAXIMUM_BLUR)).permute(1, 2, 0)
     return _compressed(image.clamp(0, 1), round(uniform(*QUALITY)))
 
 
@@ -88,14 +89,6 @@ def _background(generator: torch.Generator) -> Float[Tensor, "H W 3"]:
     """Smooth patches of colour."""
     patches = torch.rand(1, 3, 4, 4, generator=generator)
     return F.interpolate(patches, (SIZE, SIZE), mode="bicubic", align_corners=False)[0].permute(1, 2, 0)
-
-
-def _blurred(image: Float[Tensor, "H W 3"], sigma: float) -> Float[Tensor, "H W 3"]:
-    reach = math.ceil(3 * sigma)
-    kernel = torch.exp(-torch.arange(-reach, reach + 1).float().square() / (2 * sigma**2 + 1e-9))
-    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
-    channels = F.pad(image.permute(2, 0, 1)[:, None], (reach,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(channels, kernel), kernel.mT)[:, 0].permute(1, 2, 0)
 
 
 def _compressed(image: Float[Tensor, "H W 3"], quality: int) -> Float[Tensor, "H W 3"]:

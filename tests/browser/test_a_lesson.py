@@ -169,4 +169,4 @@ def test_voila_shows_the_page_while_it_fits(opened, voila_server, shot):
     opened.wait(lambda: opened.button("Pause").is_enabled())  # it is still at it
     opened.page.get_by_text(re.compile("(align|joint) step")).wait_for()
     opened.canvas(1).wait_for()  # both courses, in the end
-    opened.page.get_by_text("without identity:").wait_for()
+    opened.page.locator("pre").filter(has_text="without identity:").wait_for()

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganfit_nb.adam import AdamState
-from ganfit_nb.alignment import AlignState
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.export import from_lists
 from ganfit_nb.fitting import FitStep
+from ganfit_nb.gauss_newton import NewtonState
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.reading import reading, require_file
 
@@ -75,12 +75,12 @@ def _read_file(path: Path) -> tuple[str, list[FitStep]]:
 
 
 def _step(tensors: Tensors, number: int, record: dict[str, Any]) -> FitStep:
-    state: AdamState | AlignState
+    state: AdamState | NewtonState
     if "counts" in record:
         first, second = _take(tensors, f"{number}.first"), _take(tensors, f"{number}.second")
         state = AdamState(record.pop("counts"), first, second)
     else:
-        state = AlignState(record.pop("damping"), record.pop("converged"))
+        state = NewtonState(record.pop("damping"), record.pop("converged"))
     return FitStep(parameters=_take(tensors, f"{number}"), optimizer=state, **record)
 
 
@@ -98,7 +98,7 @@ def _read_folder(folder: Path) -> tuple[str, list[FitStep]]:
             weights=record["weights"],
             gradient_norms={},
             seconds=record["seconds"],
-            optimizer=AlignState(),
+            optimizer=NewtonState(),
         )
         joint = step.stage == "joint"
         return record["photo"], [replace(step, optimizer=AdamState.zero(parameters)) if joint else step]

@@ -1,14 +1,16 @@
-"""What the players of fits share: a fit's two stages (Sec. 3.4), and how much of them is still ahead."""
+"""What the players of fits share: a fit's stages (Sec. 3.4), and how much of them is still ahead."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ganfit_nb.fitting import ALIGN_STEPS, FitConfig, FitStep
-from ganfit_nb.image_set import SetStep
+from ganfit_nb.image_set import CONSISTENCY_STEPS, SetStep
 from ganfit_widgets.step_player import StepPlayer
 
-JOINT_EFFORT = 3.0  # a step of the joint stage in steps of the alignment: 1.02 s and 0.35 s at 192 pixels on busy cores
+# A step of the joint stage, or of the one in which photos agree, in steps of the alignment: 1.02 s and 0.35 s at 192
+# pixels on busy cores.
+JOINT_EFFORT = 3.0
 
 
 class FitStages(StepPlayer):
@@ -31,11 +33,13 @@ class FitStages(StepPlayer):
 
     def effort(self, step: Any) -> float:
         """A step of the alignment is 1."""
-        return JOINT_EFFORT if self.one(step).stage == "joint" else 1.0
+        return 1.0 if self.one(step).stage == "align" else JOINT_EFFORT
 
     def effort_left(self, steps: list[Any]) -> float:
-        """Of both stages; the alignment may settle before its last step."""
-        left = self.remaining(steps)
-        if left is not None:
-            return JOINT_EFFORT * left
-        return ALIGN_STEPS - self.one(steps[-1]).index + JOINT_EFFORT * (self.config.steps + 1)
+        """Of all stages; those before the joint one may settle before their last step."""
+        step = self.one(steps[-1])
+        if step.stage == "joint":
+            return JOINT_EFFORT * (self.config.steps - step.index)
+        agreeing = isinstance(step, SetStep) and len(step.steps) > 1 and self.config.consistency
+        later = JOINT_EFFORT * (self.config.steps + 1 + CONSISTENCY_STEPS * agreeing)
+        return later + (ALIGN_STEPS - step.index if step.stage == "align" else -JOINT_EFFORT * step.index)
