@@ -9,6 +9,7 @@ from known_face import known_face, picture_of
 from PIL import Image
 
 from ganfit_nb import FaceModel, GanfitError
+from ganfit_nb.camera import orbit_camera
 from ganfit_nb.cli import main
 from ganfit_nb.evaluation.scan_error import VARIANTS, Judge, lay_onto
 from ganfit_nb.evaluation.scan_judge import ScanJudge
@@ -127,6 +128,17 @@ def test_the_command_writes_a_table_a_record_and_a_picture(files, tmp_path, caps
     with Image.open(out / "scan_error.png") as picture:
         assert picture.width > picture.height > 300
     assert {path.name for path in out.iterdir()} == {"table.txt", "scan_error.json", "scan_error.png"}
+
+
+def test_several_photos_have_a_row_for_what_they_agree_on(files, model, person, tmp_path):
+    turned = person.replace(camera=orbit_camera(0.35, 0.0))
+    to_pil(picture_of(model, turned, 256)).save(tmp_path / "turned.png")
+    photos = [str(files / "photo.png"), str(tmp_path / "turned.png")]
+    assert main(["evaluate", "scan", str(files / "scan.obj"), *photos, "--out", str(tmp_path), *FIT]) == 0
+    errors = json.loads((tmp_path / "scan_error.json").read_text())["errors"]
+    assert list(errors) == ["mean face", "landmarks alone", "photos agree", "full fit"]
+    aligned, agreed = (errors[row]["similarity"]["surface"]["mm"] for row in ("landmarks alone", "photos agree"))
+    assert aligned != agreed
 
 
 def sheet_of_paper(path):

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ganfit_nb.evaluation.scan_judge import FaceErrors, ScanJudge
     from ganfit_nb.set_result import SetResult
 
-DESCRIPTION = """Fits all photos together as one person, and writes the distance of the mean face, of the landmarks'
-shape and of the fit from the scan to DIR/scan_error.json and DIR/table.txt, and where it is to DIR/scan_error.png.
+DESCRIPTION = """Fits all photos together as one person, and writes the distance of the mean face and of
+every stage's shape from the scan to DIR/scan_error.json and DIR/table.txt, and where it is to DIR/scan_error.png.
 The scan looks along +z with +y up. Its unit is unknown to a mesh file, so it is brought to the mean face's size, unless
 --unit tells."""
 
-FIT = "full fit"
+AGREED, FIT = "photos agree", "full fit"
 RECORD, TABLE, PICTURE = "scan_error.json", "table.txt", "scan_error.png"
 
 
@@ -102,11 +102,14 @@ def claim(out: Path) -> None:
 
 
 def people_of(result: SetResult) -> dict[str, Tensor]:
-    """p_s of every row."""
+    """p_s of every row: the mean face, and the ends of the stages."""
     from ganfit_nb.evaluation.scan_error import LANDMARKS_ALONE, MEAN_FACE
 
     last = {step.stage: step.steps[0].parameters.identity for step in result.steps}
-    return {MEAN_FACE: last["align"].new_zeros(len(last["align"])), LANDMARKS_ALONE: last["align"], FIT: last["joint"]}
+    rows = {"align": LANDMARKS_ALONE, "consistency": AGREED, "joint": FIT}
+    return {MEAN_FACE: last["align"].new_zeros(len(last["align"]))} | {
+        rows[stage]: identity for stage, identity in last.items()
+    }
 
 
 def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> None:

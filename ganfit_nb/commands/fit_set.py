@@ -70,6 +70,6 @@ def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: 
     with tqdm(total=recipe.config.steps, desc=f"{len(photos)} photos", unit="step", dynamic_ncols=True) as bar:
         for step in good_steps(run, interrupted):
             steps.append(step)
-            bar.set_postfix_str(f"total {step.total:.3g}", refresh=False)
+            bar.set_postfix_str(f"{step.stage}, total {step.total:.3g}", refresh=False)
             bar.update(step.index - bar.n if step.stage == "joint" else 0)
     return SetResult(photos, recipe, steps, interrupted=not is_last(steps[-1], recipe))
