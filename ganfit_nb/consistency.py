@@ -10,8 +10,8 @@ skin, and T one free map of the detail. Then the shape, expressions and cameras 
 
 (photometric bundle adjustment: Delaunoy & Pollefeys 2014, Alismail et al. 2016). a_j is the area of skin at point j.
 w_jv is a_j times cos² of the angle at which the photo sees it, 0 where it is hidden. ρ is Cauchy's, and σ the median
-deviation found. δ is what σ² would be 1 of if the photos had nothing in common, so that photos of different people tell
-little. T has a closed form, so it is eliminated from the normal equations (variable projection).
+deviation found. δ is σ² as a share of what it would be for photos that have nothing in common, so that photos of
+different people tell little. T has a closed form, so it is eliminated from the normal equations (variable projection).
 
 d is the logarithm of the photo's luminance, band-passed and divided by its own local amplitude, so that light which
 varies slowly does not enter, whether brighter, from elsewhere or softer. Coarser bands would, and lead astray: on a
