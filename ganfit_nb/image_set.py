@@ -27,7 +27,7 @@ from ganfit_nb.free_groups import FreeGroups
 from ganfit_nb.gauss_newton import Energy, NewtonState, damped_update
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import Objective, objectives
+from ganfit_nb.objective import Evaluation, Objective, objectives
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 
@@ -179,17 +179,10 @@ def _newton(
     for index in range(first, steps + 1):
         now = turn(parameters)
         if not resumed or index > first:
-            terms = weights.only("landmark", "shape_prior")
-            found = [
-                evaluate_with_gradient(o, p, terms, stage, index) for o, p in zip(objectives, parameters, strict=True)
-            ]
+            found = _evaluated(objectives, parameters, weights.only("landmark", "shape_prior"), stage, index)
+            found = [(evaluation.beside(now.terms), gradient) for evaluation, gradient in found]
             seconds += perf_counter() - clock
-            yield SetStep(
-                tuple(
-                    fit_step(stage, index, p, evaluation.beside(now.terms), gradient, seconds, state, config)
-                    for p, (evaluation, gradient) in zip(parameters, found, strict=True)
-                )
-            )
+            yield _set_step(stage, index, parameters, found, seconds, [state] * len(parameters), config)
             clock = perf_counter()
         if state.converged:
             break
@@ -219,19 +212,34 @@ def _joint(
         states = [AdamState.zero(p) for p in parameters]
     first = start.index if resumed else 0
     for index in range(first, config.steps + 1):
-        found = [
-            evaluate_with_gradient(o, p, weights, "joint", index) for o, p in zip(objectives, parameters, strict=True)
-        ]
+        found = _evaluated(objectives, parameters, weights, "joint", index)
         if not resumed or index > first:
             seconds += perf_counter() - clock
-            yield SetStep(
-                tuple(
-                    fit_step("joint", index, p, evaluation, gradient, seconds, state, config)
-                    for p, (evaluation, gradient), state in zip(parameters, found, states, strict=True)
-                )
-            )
+            yield _set_step("joint", index, parameters, found, seconds, states, config)
             clock = perf_counter()
         turns, rates = zip(parameters, found, states, strict=True), learning_rates(parameters[0], index)
         updates = [adam_update(p, gradient, rates, state, free.names()) for p, (_, gradient), state in turns]
         parameters = averaged([p for p, _ in updates], free)
         states = [state for _, state in updates]
+
+
+def _evaluated(
+    objectives: Sequence[Objective], parameters: Sequence[FaceParameters], weights: LossWeights, stage: str, index: int
+) -> list[tuple[Evaluation, FaceParameters]]:
+    """Every photo's objective and its gradient."""
+    turns = zip(objectives, parameters, strict=True)
+    return [evaluate_with_gradient(objective, p, weights, stage, index) for objective, p in turns]
+
+
+def _set_step(
+    stage: str,
+    index: int,
+    parameters: Sequence[FaceParameters],
+    found: Sequence[tuple[Evaluation, FaceParameters]],
+    seconds: float,
+    states: Sequence[AdamState | NewtonState],
+    config: FitConfig,
+) -> SetStep:
+    """The record of one turn."""
+    turns = zip(parameters, found, states, strict=True)
+    return SetStep(tuple(fit_step(stage, index, p, *at, seconds, state, config) for p, at, state in turns))
