@@ -6,6 +6,9 @@ else
 BIN := .venv/bin
 endif
 
+# Two tests at once, those of a file or of a notebook in one process.
+TWO := --numprocesses 2 --dist loadfile
+
 .PHONY: setup demo test lab clean
 
 setup: .venv/ready
@@ -23,8 +26,8 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval notebooks
+	$(BIN)/python -m pytest $(TWO) tests
+	$(BIN)/python -m pytest $(TWO) --nbval notebooks
 
 lab: setup
 	$(BIN)/jupyter lab notebooks

@@ -176,12 +176,24 @@ def principal_codes(
     data = torch.cat(rows[0::2] + rows[1::2])
     data -= data.mean(dim=0)
     worth = torch.cat(reduced_weights(weight, COARSE, COARSE // 4))
-    values, vectors = torch.linalg.eigh((data.T @ data / len(data) * worth[:, None] * worth).double())
-    vectors = vectors.flip(1)[:, :latent] * torch.where(vectors.flip(1)[:, :latent].sum(dim=0) < 0, -1.0, 1.0)
-    codes = data @ (worth[:, None] * vectors / values.flip(0)[:latent].clamp_min(1e-12).sqrt()).float()
+    values, vectors = principal_axes(data * worth, latent)
+    vectors = vectors * torch.where(vectors.sum(dim=0) < 0, -1.0, 1.0)
+    codes = data @ (worth[:, None] * vectors / values.clamp_min(1e-12).sqrt()).float()
     modes = codes.T @ data / len(data)
     luma, chroma = modes[:, : COARSE**2], modes[:, COARSE**2 :]
     return codes, luma.view(latent, 1, COARSE, COARSE), chroma.view(latent, 2, COARSE // 4, COARSE // 4)
+
+
+def principal_axes(
+    data: Float[Tensor, "M D"], count: int
+) -> tuple[Float[Tensor, " count"], Float[Tensor, "D count"]]:
+    """The largest variances of centred data and their unit directions, from the smaller of its two Gram matrices."""
+    if len(data) > data.shape[1]:
+        values, vectors = torch.linalg.eigh((data.T @ data / len(data)).double())
+        return values.flip(0)[:count], vectors.flip(1)[:, :count]
+    values, weights = torch.linalg.eigh((data @ data.T / len(data)).double())
+    vectors = data.T.double() @ weights.flip(1)[:, :count]
+    return values.flip(0)[:count], vectors / vectors.norm(dim=0)
 
 
 def detail_components(maps: ndarray, count: int, weight: Float[Tensor, "H H 1"]) -> Float[Tensor, "H H count"]:
