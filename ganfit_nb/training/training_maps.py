@@ -184,9 +184,7 @@ def principal_codes(
     return codes, luma.view(latent, 1, COARSE, COARSE), chroma.view(latent, 2, COARSE // 4, COARSE // 4)
 
 
-def principal_axes(
-    data: Float[Tensor, "M D"], count: int
-) -> tuple[Float[Tensor, " count"], Float[Tensor, "D count"]]:
+def principal_axes(data: Float[Tensor, "M D"], count: int) -> tuple[Float[Tensor, " count"], Float[Tensor, "D count"]]:
     """The largest variances of centred data and their unit directions, from the smaller of its two Gram matrices."""
     if len(data) > data.shape[1]:
         values, vectors = torch.linalg.eigh((data.T @ data / len(data)).double())

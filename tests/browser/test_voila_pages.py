@@ -19,7 +19,7 @@ PAGES = {
         "the greatest pixel loss is that of",
     ),
     "06_several_photos": ("See also", ("steps=20", "steps=8"), "One identity for all: True"),
-    "07_micc_evaluation": ("See also", None, "planes: "),
+    "07_micc_evaluation": ("See also", None, "photos agree: "),
 }
 # A page that waits for the work would never come, on a machine however fast: nothing ends before the test allows it.
 HELD = """import asyncio
@@ -41,7 +41,8 @@ def copy(name, folder, replaced, allowed):
     assert not replaced or any(replaced[1] in cell.source for cell in notebook.cells)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(HELD.format(allowed=str(allowed))))
     nbformat.write(notebook, folder / f"{name}.ipynb")
-    shutil.copytree(NOTEBOOKS / "results", folder / "results", dirs_exist_ok=True)
+    for beside in ("data", "results"):
+        shutil.copytree(NOTEBOOKS / beside, folder / beside, dirs_exist_ok=True)
 
 
 @pytest.mark.parametrize("name", PAGES)
