@@ -3,16 +3,17 @@
 The paper descends by gradient. Landmarks are few and nearly linear in the parameters, so Gauss-Newton with
 Levenberg-Marquardt damping arrives in about ten updates, where Adam needs hundreds. It minimises
 
-    Σ_i ρ(r_iᵀ C_i⁻¹ r_i) + (p_s − μ)ᵀ Σ⁻¹ (p_s − μ) + Σ_v ‖p_e‖² + the cameras' own prior,
+    Σ_i ρ(r_iᵀ C_i⁻¹ r_i) + (p_s − μ)ᵀ Σ⁻¹ (p_s − μ) + Σ_v ‖W p_e‖² + the cameras' own prior,
 
-the logarithm of a posterior with Gaussian priors; ρ is Huber's, so that a hidden landmark does not bend the face. r_i
-has the residuals of landmark i in every photo v of the person. A detector puts a landmark beside its place on the
-surface in the same way in all of them, by b_i ~ N(0, σ_b² I) mm, and in each it errs by σ_v pixels of its own:
+the logarithm of a posterior with Gaussian priors (W: `MorphableModel.expression_whitening`); ρ is Huber's, so that a
+hidden landmark does not bend the face. r_i has the residuals of landmark i in every photo v of the person. A detector
+puts a landmark beside its place on the surface in the same way in all of them, by b_i ~ N(0, σ_b² I) mm, and in each it
+errs by σ_v pixels of its own:
 
     C_i = σ_v² I + σ_b² J_i J_iᵀ,   J_i = ∂x_i / ∂b_i over all photos.
 
 So many photos do not make the shared error smaller, but what moves against it when the head turns, the parallax, tells
-of depth.
+of depth. The gaps between lids and between lips count as landmarks without b_i: both ends are off alike.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ class LandmarkEnergy:
     def _residuals(self, parameters: Sequence[FaceParameters]) -> Tensor:
         """Of each landmark over all photos, whitened, (L, 2n)."""
         pixels = [
-            project(pairs.surface.on(self.model.vertices(p)), p.camera, LANDMARK_SIZE)[:, :2] - pairs.observed
+            pairs.with_gaps(
+                project(pairs.surface.on(self.model.vertices(p)), p.camera, LANDMARK_SIZE)[:, :2] - pairs.observed
+            )
             for pairs, p in zip(self.views, parameters, strict=True)
         ]
         return (self.whitening @ torch.cat(pixels, 1)[..., None])[..., 0]
@@ -111,14 +114,15 @@ class LandmarkEnergy:
 
     def _priors(self, parameters: Sequence[FaceParameters]) -> Tensor:
         """What is standard normal before any landmark is seen."""
-        own = [torch.cat([p.expression, _camera_prior(p.camera)]) for p in parameters]
+        whitening = self.model.morphable.expression_whitening
+        own = [torch.cat([whitening @ p.expression, _camera_prior(p.camera)]) for p in parameters]
         return torch.cat([self.prior.deviations(parameters[0].identity), *own])
 
     def _prior_slope(self) -> Tensor:
         """Derivatives of the priors by the unknowns."""
         blocks = [self.prior.whitening]
         for p in self.at:
-            blocks += [torch.eye(p.expression.numel()), jacobian(_camera_prior, p.camera)]
+            blocks += [self.model.morphable.expression_whitening, jacobian(_camera_prior, p.camera)]
         return torch.block_diag(*blocks)
 
 
@@ -126,9 +130,9 @@ class LandmarkEnergy:
 class _Slopes:
     """Derivatives of one photo's landmarks in pixels.
 
-    by_shape     (L, 2, S) by p_s
-    by_own       (L, 2, E + 7) by p_e and p_c
-    by_position  (L, 2, 3) by the point's place on the face, mm
+    by_shape     (L + G, 2, S) by p_s
+    by_own       (L + G, 2, E + 7) by p_e and p_c
+    by_position  (L + G, 2, 3) by the point's place on the face, mm: 0 for gaps, whose ends are off alike
     """
 
     by_shape: Tensor
@@ -143,7 +147,9 @@ def _slopes(pairs: LandmarkPairs, model: FaceModel, parameters: FaceParameters) 
         torch.einsum("lij,klj->lik", by_position, pairs.surface.on(basis))
         for basis in (model.morphable.identity_basis, model.morphable.expression_basis)
     )
-    return _Slopes(by_shape, torch.cat([by_expression, by_camera], 2), by_position)
+    by_own = torch.cat([by_expression, by_camera], 2)
+    by_position = torch.cat([by_position, by_position.new_zeros(len(pairs.gaps), 2, 3)])
+    return _Slopes(pairs.with_gaps(by_shape), pairs.with_gaps(by_own), by_position)
 
 
 def _camera_prior(camera: Tensor) -> Tensor:

@@ -5,26 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganfit_nb.camera import eye
+from ganfit_nb.landmarks import IBUG_68
 from ganfit_nb.morphable import JAW, MorphableModel, SurfacePoints
 from ganfit_nb.photo import Photo
 
 # Eq. 11 counts pixels of the detector's input. Ours are those of a 512 pixel image, whatever the size fitted at.
 LANDMARK_SIZE = 512
 POINTS = 68  # the weights sum to about the paper's number of landmarks, however many the detector gives
+# Opposite points of the lids and of the inner lips (iBUG). A detector errs alike on both, so it sees better how wide an
+# eye or a mouth is open than where it lies. Each gap counts like one point of the 68.
+GAPS = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
+GAP_TRUST = 1.0
 JAW_TRUST = 0.2  # detectors guess the jaw: two of them agree there to 12 % of the eye distance, inside the face to 4 %
 
 
 @dataclass(frozen=True)
 class LandmarkPairs:
-    """L points of the surface, where they were seen (pixels of a 512 pixel image), and how much each counts."""
+    """L points of the surface, where they were seen (pixels of a 512 pixel image), G gaps between two of them each, and
+    how much every point and every gap counts."""
 
     surface: SurfacePoints
     observed: Float[Tensor, "L 2"]
-    weight: Float[Tensor, " L"]
+    gaps: Int[Tensor, "G 2"]
+    weight: Float[Tensor, " L+G"]
+
+    def with_gaps(self, values: Float[Tensor, "L ..."]) -> Float[Tensor, "M ..."]:
+        """Values of the points, and then their differences across the gaps: M = L + G."""
+        first, second = self.gaps.T
+        return torch.cat([values, values[first] - values[second]])
 
 
 def landmark_pairs(
@@ -32,11 +44,13 @@ def landmark_pairs(
 ) -> LandmarkPairs:
     """The jaw by the outline of the current view, and inside the face the dense points, or the other 51 without
     them."""
-    jaw = model.jaw(vertices, eye(camera))
+    jaw, gaps = model.jaw(vertices, eye(camera)), torch.tensor(GAPS)
     if photo.dense is None:
         inner, seen, weight = model.landmarks[JAW:], photo.landmarks[JAW:], photo.landmarks.new_ones(POINTS - JAW)
     else:
         inner, seen, weight = model.dense_landmarks, photo.dense[:, :2], model.dense_weight
+        gaps = JAW + torch.tensor(IBUG_68)[gaps]
     observed = torch.cat([photo.landmarks[:JAW], seen]) * (LANDMARK_SIZE / photo.size)
-    weight = torch.cat([weight.new_full((JAW,), JAW_TRUST), weight * (POINTS - JAW) / weight.sum()])
-    return LandmarkPairs(jaw + inner, observed, weight)
+    trust = [weight.new_full((JAW,), JAW_TRUST), weight * (POINTS - JAW) / weight.sum()]
+    weight = torch.cat([*trust, weight.new_full((len(gaps),), GAP_TRUST)])
+    return LandmarkPairs(jaw + inner, observed, gaps.to(weight.device), weight)

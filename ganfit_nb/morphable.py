@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -37,6 +38,7 @@ SHAPES = {  # of the stored form
     "pixel_region": "float V",
     "actions": "float A E",
 }
+LIDS, LID_SD = ("eyeBlinkLeft", "eyeBlinkRight"), 0.5
 JAW = 17  # iBUG points 0-16 are the outline of the jaw; the other 51 lie inside the face
 
 
@@ -166,6 +168,17 @@ class MorphableModel:
             raise GanfitError(f"No facial action is called {min(unknown)}; give names like jawOpen or mouthSmileLeft.")
         activation = self.actions.new_tensor([actions.get(name, 0.0) for name in FACIAL_ACTIONS])
         return activation @ self.actions
+
+    @cached_property
+    def expression_whitening(self) -> Float[Tensor, "E E"]:
+        """W of the prior p_e ~ N(0, (WᵀW)⁻¹), so that W p_e is standard normal.
+
+        N(0, I) has the modes' own deviations, by which closed eyes are a matter of five. Eyes blink, so each lid may
+        come down by LID_SD of the whole way besides. Where facial actions are not known it is I.
+        """
+        lids = self.actions[[FACIAL_ACTIONS.index(name) for name in LIDS]] if len(self.actions) else self.actions
+        covariance = torch.eye(len(self.expression_basis)).to(lids) + LID_SD**2 * lids.T @ lids
+        return torch.linalg.cholesky(torch.linalg.inv(covariance)).mT
 
     def jaw(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> SurfacePoints:
         """The 17 jaw points as seen from `eye_position` (mm): of each line of candidates the outermost in the picture.

@@ -87,7 +87,8 @@ class Objective:
         if "landmark" in wanted:
             terms["landmark"] = self._landmark(vertices, parameters.camera)
         if "shape_prior" in wanted:
-            terms["shape_prior"] = prior(self.shape_prior.deviations(parameters.identity), parameters.expression)
+            expression = self.model.morphable.expression_whitening @ parameters.expression
+            terms["shape_prior"] = prior(self.shape_prior.deviations(parameters.identity), expression)
         if "light_prior" in wanted:
             terms["light_prior"] = prior(light_deviation(parameters.light))
         if "texture_prior" in wanted:
@@ -147,7 +148,7 @@ class Objective:
     def _landmark(self, vertices: Tensor, camera: Tensor) -> Tensor:
         pairs = landmark_pairs(self.photo, self.model.morphable, vertices, camera)
         projected = project(pairs.surface.on(vertices), camera, LANDMARK_SIZE)[:, :2]
-        return landmark_distance(projected, pairs.observed, pairs.weight)
+        return landmark_distance(pairs.with_gaps(projected), pairs.with_gaps(pairs.observed), pairs.weight)
 
 
 def objectives(

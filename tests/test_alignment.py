@@ -1,11 +1,12 @@
 """The alignment's noise: what a detector gets wrong alike in all photos of a person does not become less by more."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from ganfit_nb import FaceModel, FitConfig, Photo
+from ganfit_nb import FaceModel, FitConfig, Photo, fit
 from ganfit_nb.alignment import BIAS_SD, NOISE_SD, LandmarkEnergy
 from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
@@ -43,3 +44,40 @@ def test_photos_of_different_detectors_are_refused(photo):
     sparse = replace(photo, dense=None)
     with pytest.raises(GanfitError, match="different detectors"):
         list(fit_set([photo, sparse], FaceModel.default("pca"), FitConfig(steps=0, size=96)))
+
+
+def openness(landmarks):
+    """Height of the eyes in parts of their width, (68, 2) landmarks in iBUG order."""
+    gaps = [landmarks[a] - landmarks[b] for a, b in ((37, 41), (38, 40), (43, 47), (44, 46))]
+    widths = [landmarks[a] - landmarks[b] for a, b in ((36, 39), (42, 45))]
+    return float(torch.stack(gaps).norm(dim=1).mean() / torch.stack(widths).norm(dim=1).mean())
+
+
+def fitted_openness(photo, model):
+    *_, aligned = fit(photo, model, FitConfig(steps=0, size=96))
+    view = aligned.parameters
+    return openness(model.landmarks(model.vertices(view), view.camera, 512))
+
+
+def test_closed_eyes_are_closed_and_open_eyes_stay_open(photo):
+    model = FaceModel.default("pca")
+    shut = model.morphable.expression({"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0})
+    mean = model.mean_parameters()
+    closed = openness(model.landmarks(model.vertices(mean.replace(expression=shut)), mean.camera, 512))
+    sleeper = Photo.open(Path("notebooks/data/scan/0.jpg"))
+    assert openness(sleeper.landmarks) < 0.1
+    assert fitted_openness(sleeper, model) < closed + 0.05
+    assert fitted_openness(photo, model) == pytest.approx(openness(photo.landmarks), abs=0.06)
+
+
+def test_lids_may_close_and_the_rest_of_the_prior_stays():
+    model = FaceModel.default("pca").morphable
+    whitening = model.expression_whitening
+    shut = model.expression({"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0})
+    assert float((whitening @ shut).norm()) < 3 < 5 < float(shut.norm())
+    basis = torch.linalg.qr(torch.stack([model.expression({f"eyeBlink{side}": 1.0}) for side in ("Left", "Right")]).T)[
+        0
+    ]
+    other = torch.randn(len(shut))
+    other = other - basis @ (basis.T @ other)
+    assert torch.allclose((whitening @ other).norm(), other.norm(), rtol=1e-4)
