@@ -97,9 +97,8 @@ class LandmarkEnergy:
     def _residuals(self, parameters: Sequence[FaceParameters]) -> Tensor:
         """Of each landmark over all photos, whitened, (L, 2n)."""
         pixels = [
-            pairs.with_gaps(
-                project(pairs.surface.on(self.model.vertices(p)), p.camera, LANDMARK_SIZE)[:, :2] - pairs.observed
-            )
+            pairs.with_gaps(project(pairs.surface.on(self.model.vertices(p)), p.camera, LANDMARK_SIZE)[:, :2])
+            - pairs.observed
             for pairs, p in zip(self.views, parameters, strict=True)
         ]
         return (self.whitening @ torch.cat(pixels, 1)[..., None])[..., 0]

@@ -148,7 +148,7 @@ class Objective:
     def _landmark(self, vertices: Tensor, camera: Tensor) -> Tensor:
         pairs = landmark_pairs(self.photo, self.model.morphable, vertices, camera)
         projected = project(pairs.surface.on(vertices), camera, LANDMARK_SIZE)[:, :2]
-        return landmark_distance(pairs.with_gaps(projected), pairs.with_gaps(pairs.observed), pairs.weight)
+        return landmark_distance(pairs.with_gaps(projected), pairs.observed, pairs.weight)
 
 
 def objectives(

@@ -66,7 +66,7 @@ def test_closed_eyes_are_closed_and_open_eyes_stay_open(photo):
     closed = openness(model.landmarks(model.vertices(mean.replace(expression=shut)), mean.camera, 512))
     sleeper = Photo.open(Path("notebooks/data/scan/0.jpg"))
     assert openness(sleeper.landmarks) < 0.1
-    assert fitted_openness(sleeper, model) < closed + 0.05
+    assert fitted_openness(sleeper, model) < closed + 0.07  # the mean face: closed + 0.2
     assert fitted_openness(photo, model) == pytest.approx(openness(photo.landmarks), abs=0.06)
 
 
