@@ -215,6 +215,24 @@ def test_actions_move_what_their_names_say():
     assert smile[48].norm() < 0.3 * smile[54].norm()
 
 
+def test_every_point_of_a_lip_goes_with_its_lip():
+    """MediaPipe's rows of points from corner to corner, without the corners."""
+    upper = (185, 40, 39, 37, 0), (184, 74, 73, 72, 11), (183, 42, 41, 38, 12), (191, 80, 81, 82, 13)
+    lower = (146, 91, 181, 84, 17), (77, 90, 180, 85, 16), (96, 89, 179, 86, 15), (95, 88, 178, 87, 14)
+    open_mouth = MODEL.vertices(NEUTRAL[0], MODEL.expression({"jawOpen": 0.3}))
+    down = -(MODEL.dense_landmarks.on(open_mouth) - MODEL.dense_landmarks.on(MODEL.mean))[:, 1]
+    assert float(down[list(sum(upper, ()))].max()) < 3  # mm
+    assert float(down[list(sum(lower, ()))].min()) > 5
+
+
+def test_the_corners_of_the_lips_stay_together():
+    """Also with the mouth open and smiling: the four points of a corner are within 4 mm, half an open mouth's gap."""
+    action = MODEL.expression({"jawOpen": 0.3, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.5})
+    marks = MODEL.dense_landmarks.on(MODEL.vertices(NEUTRAL[0], action))
+    for corner in ([61, 76, 62, 78], [291, 306, 292, 308]):
+        assert float(torch.pdist(marks[corner]).max()) < 4
+
+
 def test_one_eye_blinks():
     eyes = {"Left": ([43, 44], [47, 46]), "Right": ([37, 38], [41, 40])}
     for side, other in (("Left", "Right"), ("Right", "Left")):

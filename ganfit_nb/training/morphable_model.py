@@ -112,7 +112,7 @@ def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, a
             uv=_float(mesh.uv),
             landmarks=_NO_POINTS,
             dense_landmarks=_NO_POINTS,
-            dense_weight=torch.cat([torch.ones(len(points)), torch.full((len(irises.corners),), 0.25)]),
+            dense_weight=torch.ones(len(dense.corners)),
             contour=torch.zeros(17, 1, dtype=torch.int64),
             contour_direction=torch.zeros(17, 2),
             face_region=torch.from_numpy(mesh.face_region),

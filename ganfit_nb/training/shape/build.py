@@ -65,7 +65,7 @@ def build(kit: FaceKit, atlas: Atlas) -> tuple[MorphableModel, HeadMesh]:
         uv=_float(uv),
         landmarks=_NO_POINTS,
         dense_landmarks=_NO_POINTS,
-        dense_weight=atlas.model.dense_weight,
+        dense_weight=torch.ones(len(atlas.model.dense_weight)),
         contour=torch.zeros(17, 1, dtype=torch.int64),
         contour_direction=torch.zeros(17, 2),
         face_region=torch.from_numpy(away < 1.1),
