@@ -31,7 +31,7 @@ from ganfit_nb.objective import Evaluation, Objective, objectives
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photo import Photo
 
-CONSISTENCY_STEPS = 20
+CONSISTENCY_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,8 @@ def _joint(
             seconds += perf_counter() - clock
             yield _set_step("joint", index, parameters, found, seconds, states, config)
             clock = perf_counter()
-        turns, rates = zip(parameters, found, states, strict=True), learning_rates(parameters[0], index)
+        turns = zip(parameters, found, states, strict=True)
+        rates = learning_rates(parameters[0], objectives[0].model.morphable, index)
         updates = [adam_update(p, gradient, rates, state, free.names()) for p, (_, gradient), state in turns]
         parameters = averaged([p for p, _ in updates], free)
         states = [state for _, state in updates]

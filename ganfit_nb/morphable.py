@@ -170,6 +170,11 @@ class MorphableModel:
         return activation @ self.actions
 
     @cached_property
+    def identity_sizes(self) -> Float[Tensor, " S"]:
+        """How far one standard deviation of each identity mode moves the face, root mean square, mm."""
+        return self.identity_basis[:, self.face_region].square().sum(2).mean(1).sqrt()
+
+    @cached_property
     def expression_whitening(self) -> Float[Tensor, "E E"]:
         """W of the prior p_e ~ N(0, (WᵀW)⁻¹), so that W p_e is standard normal.
 

@@ -20,22 +20,14 @@ from torch.autograd import forward_ad
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
-from ganfit_nb.fitting import learning_rates
 from ganfit_nb.losses import LossWeights
 from ganfit_nb.objective import Objective
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import render, vertex_normals
 from ganfit_nb.renderer.rasterize import forward_mode
 
-IDENTITY_STEP = 0.02  # standard deviations
 FADE = 12.0  # mm over which one patch gives way to the next
 PUSH = 0.03  # mm by which a patch is moved to measure a loss's answer; more, and lips pass through each other
-
-
-def small_steps(parameters: FaceParameters) -> FaceParameters:
-    """A step of every number, such that all change the picture by about as much: a fit's rates, but for the identity,
-    whose rate is small for another reason."""
-    return learning_rates(parameters, 0).replace(identity=torch.full_like(parameters.identity, IDENTITY_STEP))
 
 
 def along(parameters: FaceParameters, group: str, index: int) -> FaceParameters:

@@ -8,7 +8,7 @@ import torch
 
 from ganfit_nb import FaceModel, FitConfig, FreeGroups, GanfitError, LossWeights, Photo, fit
 from ganfit_nb.assets import asset_path
-from ganfit_nb.fitting import learning_rates
+from ganfit_nb.fitting import COARSE, learning_rates
 
 CONFIG = FitConfig(steps=3, size=96)
 
@@ -114,7 +114,18 @@ def test_a_group_may_freeze_and_thaw_in_the_middle(photo, model, steps, name):
         assert not torch.equal(now[1], now[0])
     assert frozen.gradient_norms[name] > 0  # where it would like to go is still told
     pace = (getattr(thawed.parameters, name) - getattr(frozen.parameters, name)).abs()
-    assert (pace <= 1.01 * getattr(learning_rates(steps[0].parameters, 0), name)).all()  # Adam's first update, no more
+    rates = learning_rates(steps[0].parameters, model.morphable, 0)
+    assert (pace <= 1.01 * getattr(rates, name)).all()  # Adam's first update, no more
+
+
+def test_the_joint_stage_leaves_the_head_s_proportions_and_shapes_its_details(model, steps):
+    identity = [step.parameters.identity for step in steps if step.stage == "joint"]
+    moved, coarse = (identity[-1] - identity[0]).abs(), model.morphable.identity_sizes > COARSE
+    assert 10 < int(coarse.sum()) < 50
+    assert float(moved[coarse].max()) < 0.1 * float(moved[~coarse].median())
+    rates = [learning_rates(steps[0].parameters, model.morphable, index).identity for index in (0, 25, 200)]
+    torch.testing.assert_close(rates[1], rates[0] / 2)
+    assert bool((rates[2] < rates[1]).all())
 
 
 def test_a_fit_with_frozen_groups_resumes_bit_equal(photo, model):

@@ -8,6 +8,7 @@ from known_face import known_face
 
 from ganfit_nb import FaceModel, GanfitError, LossWeights, Photo
 from ganfit_nb.assets import asset_path
+from ganfit_nb.fitting import small_steps
 from ganfit_nb.identity import IdentityNetwork
 from ganfit_nb.objective import objectives
 from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
@@ -17,7 +18,6 @@ from ganfit_nb.sensitivity import (
     picture,
     picture_derivative,
     picture_difference,
-    small_steps,
     vertex_gradient,
 )
 

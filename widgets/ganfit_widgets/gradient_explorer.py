@@ -10,9 +10,10 @@ from traitlets import Float as FloatTrait
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face_model import FaceModel
+from ganfit_nb.fitting import small_steps
 from ganfit_nb.parameters import FaceParameters, meaning
 from ganfit_nb.photo import Photo
-from ganfit_nb.sensitivity import along, picture, picture_derivative, picture_difference, small_steps
+from ganfit_nb.sensitivity import along, picture, picture_derivative, picture_difference
 from ganfit_widgets.colour_map import ColourScale
 from ganfit_widgets.component import Component, button, light_up
 from ganfit_widgets.group_toggles import words
