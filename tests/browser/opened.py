@@ -23,6 +23,7 @@ PATIENCE = 60_000  # milliseconds
 KNOWN_ERRORS = (
     "ERR_NAME_NOT_RESOLVED",  # Voila's page asks the internet for fonts and MathJax
     "RUNTIME-012",  # Voila meets the extension of Notebook 7, and needs it not
+    "Could not restore the debugger state: Canceled",  # JupyterLab was still asking when the kernel was shut down
 )
 READY = """() => { const s = window.jupyterapp?.shell?.currentWidget?.context?.sessionContext;
     const k = s?.session?.kernel; return s?.isReady && k?.connectionStatus === 'connected' && k?.status === 'idle'; }"""
@@ -80,11 +81,15 @@ class Opened:
     def reload(self) -> None:
         """Saves the notebook and loads the page again; the kernel lives on (JupyterLab only)."""
         self.expected.append("widget model not found")  # JupyterLab draws outputs once before it has their models
-        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        self.page.wait_for_timeout(1000)
+        self.wait(self._saved)
         self.page.reload()
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
         self.page.wait_for_function(READY)
+
+    def _saved(self) -> bool:
+        """Saves; whether the file has the widgets. JupyterLab's own command does nothing while it saves by itself."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+        return "widget-view" in self.path.read_text(encoding="utf-8")
 
     def run_all(self) -> None:
         """Runs every cell; does not wait for them."""
