@@ -10,12 +10,12 @@ import sys
 
 
 def main() -> int:
-    """Runs the command of `ganfit_nb.cli`."""
+    """Runs the command of `ganfit_nb.commands.cli`."""
     waiting = sys.stderr is not None and sys.stderr.isatty()
     try:
         if waiting:
             print("ganfit: loading …", end="\r", file=sys.stderr, flush=True)
-        from ganfit_nb.cli import main as command
+        from ganfit_nb.commands.cli import main as command
 
         if waiting:
             print(" " * 20, end="\r", file=sys.stderr, flush=True)

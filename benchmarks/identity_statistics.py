@@ -4,8 +4,8 @@
 
 FOLDER holds portraits named after the person up to the first digit or underscore (obama.jpg, obama2.jpg, biden_1.jpg).
 Prints the cosine distance of the embeddings (Eq. 8), the Euclidean one (0.6 is dlib's threshold), and for every
-activation Eq. 9's ‖F^j(a) - F^j(b)‖ / (H·W·C): mean over the pairs, and their range. `ganfit_nb/identity.py` holds
-constants that came from here.
+activation Eq. 9's ‖F^j(a) - F^j(b)‖ / (H·W·C): mean over the pairs, and their range. `ganfit_nb/networks/identity.py`
+holds constants that came from here.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.identity import CONTENT_STAGES, IdentityNetwork, aligned_crop
-from ganfit_nb.losses import content_distance, cosine_distance
-from ganfit_nb.photo import Photo
+from ganfit_nb.fitting.losses import content_distance, cosine_distance
+from ganfit_nb.networks.identity import CONTENT_STAGES, IdentityNetwork, aligned_crop
+from ganfit_nb.photos.photo import Photo
 
 Features = tuple[Tensor, tuple[Tensor, ...]]  # embedding, activations after the stem and every stage
 

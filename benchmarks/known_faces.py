@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
-from ganfit_nb.export import contact_sheet
-from ganfit_nb.image_set import fit_set
+from ganfit_nb.fitting.image_set import fit_set
+from ganfit_nb.fitting.second_view import second_view
+from ganfit_nb.geometry.rigid import rigid_distance, similarity_distance
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.rigid import rigid_distance, similarity_distance
-from ganfit_nb.second_view import second_view
+from ganfit_nb.results.export import contact_sheet
 
 SIZE = 512
 

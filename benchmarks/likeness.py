@@ -23,10 +23,10 @@ import numpy as np
 import torch
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
-from ganfit_nb.export import contact_sheet
-from ganfit_nb.identity import CropTemplate, aligned_crop
-from ganfit_nb.photo_files import photos_in
-from ganfit_nb.result import Result
+from ganfit_nb.networks.identity import CropTemplate, aligned_crop
+from ganfit_nb.photos.photo_files import photos_in
+from ganfit_nb.results.export import contact_sheet
+from ganfit_nb.results.result import Result
 
 HERE = Path(__file__).resolve().parents[1]
 SIZE = 512

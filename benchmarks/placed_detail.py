@@ -21,14 +21,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganfit_nb.gan_texture import GanTexture
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.gan_texture import GanTexture
+from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.networks.equalized import enlarge, halve
 from ganfit_nb.networks.progressive_generator import COARSE, Generator, Picture, hats
-from ganfit_nb.training.canvas import Face
-from ganfit_nb.training.placed_detail import factored, octave_regression
-from ganfit_nb.training.training_maps import TrainingMaps
-from ganfit_nb.training.uv_layout import UvLayout
+from ganfit_nb.training.skin.canvas import Face
+from ganfit_nb.training.skin.uv_layout import UvLayout
+from ganfit_nb.training.texture_gan.placed_detail import factored, octave_regression
+from ganfit_nb.training.texture_gan.training_maps import TrainingMaps
 
 SIZE = 512
 LATENT = 512

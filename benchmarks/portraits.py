@@ -23,8 +23,8 @@ import dlib
 import numpy as np
 
 from ganfit_nb import FaceModel, FitConfig, Photo, fit
-from ganfit_nb.export import contact_sheet, to_pil
-from ganfit_nb.result import Result
+from ganfit_nb.results.export import contact_sheet, to_pil
+from ganfit_nb.results.result import Result
 
 SIZE = 512
 TEXTURES: tuple[Literal["gan", "pca"], ...] = ("pca", "gan")  # the linear model is the peer

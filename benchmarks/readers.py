@@ -26,7 +26,7 @@ Reader = Callable[[], object]
 
 def image_readers(folder: Path) -> dict[str, Reader]:
     """Pictures as phones and cameras make them, of 12 megapixels."""
-    from ganfit_nb.image_file import read_image
+    from ganfit_nb.photos.image_file import read_image
 
     def reader(name: str) -> Reader:
         return lambda: read_image(folder / name)
@@ -63,7 +63,7 @@ def model_readers(folder: Path) -> dict[str, Reader]:
     """Models as large as the real ones, and what ships with the package."""
     from ganfit_nb import FaceModel
     from ganfit_nb.assets import asset_path
-    from ganfit_nb.evaluation.surface import Surface
+    from ganfit_nb.geometry.surface import Surface
     from ganfit_nb.model_files.read import read_model_file
     from ganfit_nb.networks.dlib_resnet import DlibResNet
     from ganfit_nb.networks.onnx_recogniser import OnnxRecogniser

@@ -18,10 +18,10 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from ganfit_nb.camera import frontal_camera, project
-from ganfit_nb.lighting import frontal_light
 from ganfit_nb.renderer import render
-from ganfit_nb.result import peak_memory_mb
+from ganfit_nb.renderer.camera import frontal_camera, project
+from ganfit_nb.renderer.lighting import frontal_light
+from ganfit_nb.results.result import peak_memory_mb
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from meshes import egg, smooth_texture

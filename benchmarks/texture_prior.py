@@ -23,19 +23,19 @@ import torch
 
 from ganfit_nb import FaceModel
 from ganfit_nb.assets import asset_path
-from ganfit_nb.coherence import Coherence, map_figures
-from ganfit_nb.export import to_pil
-from ganfit_nb.gan_texture import GanTexture
-from ganfit_nb.latents import invert
-from ganfit_nb.morphable import MorphableModel
-from ganfit_nb.sliced_wasserstein import sliced_wasserstein
-from ganfit_nb.texture import PcaTexture, TextureModel
-from ganfit_nb.texture_errors import TextureErrors, texture_errors
-from ganfit_nb.training.canvas import Face
-from ganfit_nb.training.map_file import MAPS, open_maps
-from ganfit_nb.training.pca_texture import build_pca, face_weight, project
-from ganfit_nb.training.uv_corpus import contact_sheet
-from ganfit_nb.training.uv_layout import UvLayout
+from ganfit_nb.face.gan_texture import GanTexture
+from ganfit_nb.face.latents import invert
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.face.texture import PcaTexture, TextureModel
+from ganfit_nb.face.texture_errors import TextureErrors, texture_errors
+from ganfit_nb.results.export import to_pil
+from ganfit_nb.training.skin.canvas import Face
+from ganfit_nb.training.skin.map_file import MAPS, open_maps
+from ganfit_nb.training.skin.pca_texture import build_pca, face_weight, project
+from ganfit_nb.training.skin.uv_corpus import contact_sheet
+from ganfit_nb.training.skin.uv_layout import UvLayout
+from ganfit_nb.training.texture_gan.coherence import Coherence, map_figures
+from ganfit_nb.training.texture_gan.sliced_wasserstein import sliced_wasserstein
 
 SIZE = 512
 SEED = 0

@@ -17,12 +17,14 @@ if "OMP_NUM_THREADS" not in os.environ:
     torch.set_num_threads(1)
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.fitting import FitConfig, FitStep, fit
-from ganfit_nb.free_groups import FreeGroups
-from ganfit_nb.losses import LossWeights
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.free_groups import FreeGroups
+from ganfit_nb.fitting.image_set import SetStep, fit_set
+from ganfit_nb.fitting.losses import LossWeights
+from ganfit_nb.fitting.stages import FitConfig, FitStep, fit
+from ganfit_nb.model_files.load import load_face_model
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.photo import Photo
+from ganfit_nb.photos.photo import Photo
 
 __all__ = [
     "FaceModel",
@@ -33,5 +35,8 @@ __all__ = [
     "GanfitError",
     "LossWeights",
     "Photo",
+    "SetStep",
     "fit",
+    "fit_set",
+    "load_face_model",
 ]

@@ -2,6 +2,6 @@
 
 import sys
 
-from ganfit_nb.cli import main
+from ganfit_nb.commands.cli import main
 
 sys.exit(main())

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganfit_nb.reading import reading
-from ganfit_nb.tensor_files import MAXIMUM_BYTES, load_tensors, save_tensors
+from ganfit_nb.files.reading import reading
+from ganfit_nb.files.tensor_files import MAXIMUM_BYTES, load_tensors, save_tensors
 
 SHAPES = {"identity": "float *", "expression": "float *", "texture": "float *", "camera": "float 7", "light": "float 9"}
 CAMERA_NUMBERS = ("eye x", "eye y", "eye z", "target x", "target y", "target z", "focal length")

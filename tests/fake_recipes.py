@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganfit_nb.batch import Task
+from ganfit_nb.batches.batch import Task
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.outputs import complete_result
-from ganfit_nb.recipe import Recipe
+from ganfit_nb.files.outputs import complete_result
+from ganfit_nb.results.recipe import Recipe
 
 PAUSE = 0.2  # s a fit
 

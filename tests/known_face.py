@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ganfit_nb import FaceModel, FaceParameters
-from ganfit_nb.rigid import similarity_distance
-from ganfit_nb.second_view import second_view
+from ganfit_nb.fitting.second_view import second_view
+from ganfit_nb.geometry.rigid import similarity_distance
 
 
 def known_face(model: FaceModel, seed: int = 7) -> FaceParameters:

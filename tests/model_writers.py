@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.morphable import MorphableModel
 
 IDENTITY, EXPRESSION, COLOUR = 10, 5, 3
 

@@ -7,11 +7,11 @@ from PIL import Image
 
 from ganfit_nb import FaceModel, FitConfig, LossWeights, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
+from ganfit_nb.commands.cli import main
 from ganfit_nb.evaluation import ablation_report
 from ganfit_nb.evaluation.ablation import VARIANTS, side_by_side
-from ganfit_nb.recipe import Recipe
-from ganfit_nb.texture import PcaTexture
+from ganfit_nb.face.texture import PcaTexture
+from ganfit_nb.results.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo
 from ganfit_nb.assets import asset_path
 from ganfit_nb.evaluation.ablation import VARIANTS
-from ganfit_nb.result import Result
+from ganfit_nb.results.result import Result
 from ganfit_widgets import AblationBoard
 
 CONFIG = FitConfig(steps=2, size=64)

@@ -17,10 +17,10 @@ from known_face import known_face, picture_of, shape_error
 from torch import Tensor
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
-from ganfit_nb.arcface import FIVE_POINTS, find_recogniser, load_arcface, template
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
-from ganfit_nb.identity import aligned_crop
+from ganfit_nb.commands.cli import main
+from ganfit_nb.networks.arcface import FIVE_POINTS, find_recogniser, load_arcface, template
+from ganfit_nb.networks.identity import aligned_crop
 from ganfit_nb.networks.onnx_recogniser import OnnxRecogniser
 
 onnxruntime = pytest.importorskip("onnxruntime")

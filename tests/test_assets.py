@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganfit_nb import GanfitError, asset_registry, dlib_landmarks
-from ganfit_nb.asset_registry import DOWNLOADS, SHIPPED, fetch, shipped_folder
-from ganfit_nb.cli import main
+from ganfit_nb import GanfitError
+from ganfit_nb.assets import registry as asset_registry
+from ganfit_nb.assets.download import download
+from ganfit_nb.assets.registry import DOWNLOADS, SHIPPED, fetch, shipped_folder
 from ganfit_nb.commands import doctor
-from ganfit_nb.download import download
+from ganfit_nb.commands.cli import main
+from ganfit_nb.photos import dlib_landmarks
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB, so that a transfer has several blocks
 

@@ -17,12 +17,12 @@ from PIL import Image
 
 from ganfit_nb import GanfitError
 from ganfit_nb.assets import asset_path
-from ganfit_nb.batch import fit_all, tasks_of, written
-from ganfit_nb.cli import main
-from ganfit_nb.fitting import FitConfig
-from ganfit_nb.outputs import complete_result, locked
-from ganfit_nb.recipe import Recipe
-from ganfit_nb.workers import workers
+from ganfit_nb.batches.batch import fit_all, tasks_of, written
+from ganfit_nb.batches.workers import workers
+from ganfit_nb.commands.cli import main
+from ganfit_nb.files.outputs import complete_result, locked
+from ganfit_nb.fitting.stages import FitConfig
+from ganfit_nb.results.recipe import Recipe
 
 PORTRAIT = asset_path("astronaut.png")
 
@@ -138,8 +138,8 @@ def test_models_that_no_process_can_load_are_one_sentence(tmp_path):
 BATCH = """
 import sys, pathlib
 from fake_recipes import fake_tasks
-from ganfit_nb.batch import fit_all, tasks_of, written
-from ganfit_nb.workers import workers
+from ganfit_nb.batches.batch import fit_all, tasks_of, written
+from ganfit_nb.batches.workers import workers
 with workers(2):
     for outcome in fit_all(fake_tasks(pathlib.Path(sys.argv[1]), {f"p{k}": "good" for k in range(16)})):
         print(outcome.name, flush=True)

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from ganfit_nb.camera import NEAR, camera_axes, eye, frontal_camera, orbit_camera, project
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.renderer.camera import NEAR, camera_axes, eye, frontal_camera, orbit_camera, project
 
 
 @pytest.mark.parametrize("distance", [400.0, 1000.0, 5000.0])

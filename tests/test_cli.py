@@ -6,11 +6,11 @@ import pytest
 import trimesh
 from PIL import Image
 
-import ganfit_nb.recipe
-import ganfit_nb.result
+import ganfit_nb.results.recipe
+import ganfit_nb.results.result
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
-from ganfit_nb.outputs import is_result
+from ganfit_nb.commands.cli import main
+from ganfit_nb.files.outputs import is_result
 
 PORTRAIT = asset_path("astronaut.png")
 
@@ -153,7 +153,7 @@ def test_options_that_cannot_work_are_one_sentence(tmp_path, capsys, arguments):
 
 def interrupting(monkeypatch, stage, index):
     """Lets Ctrl-C be pressed at a step of the fit."""
-    real = ganfit_nb.recipe.fit
+    real = ganfit_nb.results.recipe.fit
 
     def interrupted(*args, **kwargs):
         for step in real(*args, **kwargs):
@@ -161,7 +161,7 @@ def interrupting(monkeypatch, stage, index):
                 signal.raise_signal(signal.SIGINT)
             yield step
 
-    monkeypatch.setattr(ganfit_nb.recipe, "fit", interrupted)
+    monkeypatch.setattr(ganfit_nb.results.recipe, "fit", interrupted)
 
 
 def test_an_interrupt_keeps_what_was_fitted(tmp_path, monkeypatch, capsys):
@@ -175,13 +175,13 @@ def test_an_interrupt_keeps_what_was_fitted(tmp_path, monkeypatch, capsys):
 
 def test_a_second_interrupt_while_the_result_is_written_loses_nothing(tmp_path, monkeypatch):
     interrupting(monkeypatch, "joint", 1)
-    real = ganfit_nb.result.write_meshes
+    real = ganfit_nb.results.result.write_meshes
 
     def pressed_again(*args):
         signal.raise_signal(signal.SIGINT)
         real(*args)
 
-    monkeypatch.setattr(ganfit_nb.result, "write_meshes", pressed_again)
+    monkeypatch.setattr(ganfit_nb.results.result, "write_meshes", pressed_again)
     assert main(["fit", "--out", str(tmp_path), "--steps", "50"]) == 130
     assert json.loads((tmp_path / "astronaut" / "fit.json").read_text())["interrupted"] is True
     assert [path.name for path in tmp_path.iterdir()] == ["astronaut"]

@@ -8,8 +8,8 @@ import pytest
 from fake_recipes import fake_tasks, times_begun
 
 from ganfit_nb import GanfitError
-from ganfit_nb.batch import fit_all
-from ganfit_nb.workers import workers
+from ganfit_nb.batches.batch import fit_all
+from ganfit_nb.batches.workers import workers
 
 distributed = pytest.importorskip("distributed")
 
@@ -41,7 +41,7 @@ def test_a_batch_survives_a_worker_that_is_killed_and_a_photo_that_kills(cluster
 
 
 def test_a_scheduler_without_workers_is_one_sentence(monkeypatch):
-    monkeypatch.setattr("ganfit_nb.workers.WORKER_SECONDS", 0.5)
+    monkeypatch.setattr("ganfit_nb.batches.workers.WORKER_SECONDS", 0.5)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
         pytest.raises(GanfitError, match="has no workers"),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from ganfit_nb.colour_profile import ColourProfile
-from ganfit_nb.image_file import read_image
+from ganfit_nb.photos.colour_profile import ColourProfile
+from ganfit_nb.photos.image_file import read_image
 
 # XYZ of the primaries under D50, columns red, green, blue, as the ICC profiles of these spaces have them.
 SRGB = np.array([[0.4360, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ganfit_nb.curves import HEIGHT, POINTS, TOP
+from ganfit_nb.results.curves import HEIGHT, POINTS, TOP
 from ganfit_widgets import CurveChart
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ganfit_nb.networks.progressive_generator import COARSE, Window
-from ganfit_nb.training.detail_amounts import CELL, PUSH, ExpectedDetail, detail_loss, placement_loss
+from ganfit_nb.training.texture_gan.detail_amounts import CELL, PUSH, ExpectedDetail, detail_loss, placement_loss
 
 SIDE, COUNT = 64, 48
 HALF = SIDE // 2

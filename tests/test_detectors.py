@@ -13,13 +13,15 @@ import torch
 from known_face import known_face, picture_of, shape_error
 from PIL import Image
 
-from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, asset_registry, dlib_landmarks, fit
+from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
-from ganfit_nb.detectors import load_detector
-from ganfit_nb.download import sha256_of
-from ganfit_nb.landmark_file import LandmarkFile, read_landmarks
-from ganfit_nb.landmarks import LandmarkDetector, MediaPipeDetector
+from ganfit_nb.assets import registry as asset_registry
+from ganfit_nb.commands.cli import main
+from ganfit_nb.files.fingerprint import sha256_of
+from ganfit_nb.photos import dlib_landmarks
+from ganfit_nb.photos.detectors import load_detector
+from ganfit_nb.photos.landmark_file import LandmarkFile, read_landmarks
+from ganfit_nb.photos.landmarks import LandmarkDetector, MediaPipeDetector
 
 PORTRAIT = asset_path("astronaut.png")
 

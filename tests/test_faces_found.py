@@ -10,10 +10,10 @@ from PIL import Image
 
 from ganfit_nb import GanfitError, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
-from ganfit_nb.faces_found import chosen_face, faces_found_sheet
-from ganfit_nb.landmarks import DetectedFace
-from ganfit_nb.pixels import rgb_bytes
+from ganfit_nb.commands.cli import main
+from ganfit_nb.photos.faces_found import chosen_face, faces_found_sheet
+from ganfit_nb.photos.landmarks import DetectedFace
+from ganfit_nb.photos.pixels import rgb_bytes
 
 PORTRAIT = Image.open(asset_path("astronaut.png")).convert("RGB")
 HEAD = PORTRAIT.crop((130, 10, 330, 210))

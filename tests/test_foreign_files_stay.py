@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
-from ganfit_nb.evaluation.micc_standin import MARK
+from ganfit_nb.commands.cli import main
+from ganfit_nb.standins.micc import MARK
 
 PORTRAIT = asset_path("astronaut.png")
 FIT = ["--steps", "0", "--jobs", "1"]
@@ -139,7 +139,7 @@ def test_a_half_made_subject_and_one_of_another_seed_are_not_taken_for_the_stand
 
 
 def test_a_picture_of_a_known_face_of_another_model_is_refused(here, capsys):
-    from ganfit_nb.outputs import save_png
+    from ganfit_nb.files.outputs import save_png
 
     (here / "out" / "known").mkdir(parents=True)
     save_png(Image.new("RGB", (64, 64)), here / "out" / "known" / "known-3.png", "known-3 of the model abc")

@@ -17,13 +17,13 @@ from safetensors.torch import save_file
 
 from ganfit_nb import GanfitError
 from ganfit_nb.evaluation.lfw import read_pairs
-from ganfit_nb.evaluation.surface import Surface
-from ganfit_nb.gan_texture import GanTexture
+from ganfit_nb.face.gan_texture import GanTexture
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.model_files.adapt import adapt
 from ganfit_nb.model_files.model_file import ModelFile
 from ganfit_nb.model_files.read import read_model_file
 from ganfit_nb.model_files.restricted_pickle import as_array, load_pickle
-from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.networks.progressive_generator import Generator
 
 TINY = Source.tiny()

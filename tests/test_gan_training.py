@@ -10,16 +10,16 @@ import torch
 from PIL import Image
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.gan_texture import GanTexture
+from ganfit_nb.face.gan_texture import GanTexture
 from ganfit_nb.networks.equalized import EqualizedLinear, enlarge, pixel_norm
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window, relative_colour
-from ganfit_nb.training.detail_amounts import detail_loss, placement_loss
-from ganfit_nb.training.discriminator import Discriminator, minibatch_stddev
-from ganfit_nb.training.progressive_gan import GanConfig, GanTraining
-from ganfit_nb.training.train_texture import train_texture
-from ganfit_nb.training.training_maps import TrainingMaps, pyramid
-from ganfit_nb.training.uv_corpus import UvCorpus, write_corpus
+from ganfit_nb.training.skin.uv_corpus import UvCorpus, write_corpus
+from ganfit_nb.training.texture_gan.detail_amounts import detail_loss, placement_loss
+from ganfit_nb.training.texture_gan.discriminator import Discriminator, minibatch_stddev
+from ganfit_nb.training.texture_gan.progressive_gan import GanConfig, GanTraining
+from ganfit_nb.training.texture_gan.train_texture import train_texture
+from ganfit_nb.training.texture_gan.training_maps import TrainingMaps, pyramid
 
 SIZE, LATENT, WIDTH, COUNT = 128, 12, 512, 24
 # Twelve steps: they must be long, and the discriminator, which has not learnt to judge yet, must not lead.

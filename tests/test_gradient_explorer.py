@@ -6,9 +6,9 @@ import torch
 
 from ganfit_nb import FaceModel, GanfitError, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.camera import orbit_camera
+from ganfit_nb.fitting.sensitivity import along, picture_derivative
 from ganfit_nb.parameters import meaning
-from ganfit_nb.sensitivity import along, picture_derivative
+from ganfit_nb.renderer.camera import orbit_camera
 from ganfit_widgets import GradientExplorer, VertexGradients
 
 SIZE = 64

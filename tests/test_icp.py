@@ -6,15 +6,15 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from ganfit_nb import GanfitError
-from ganfit_nb.closest_points import closest_points
-from ganfit_nb.evaluation.aligners import onto_planes, onto_points
-from ganfit_nb.evaluation.correspondences import closest_on_surface, closest_vertex
 from ganfit_nb.evaluation.croppers import crop_ball
 from ganfit_nb.evaluation.distances import point_to_plane, point_to_point, symmetric_distance
-from ganfit_nb.evaluation.icp import icp
-from ganfit_nb.evaluation.similarity import Similarity
-from ganfit_nb.evaluation.surface import Surface
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.aligners import onto_planes, onto_points
+from ganfit_nb.geometry.closest_points import closest_points
+from ganfit_nb.geometry.correspondences import closest_on_surface, closest_vertex
+from ganfit_nb.geometry.icp import icp
+from ganfit_nb.geometry.similarity import Similarity
+from ganfit_nb.geometry.surface import Surface
 
 TURN = Rotation.from_euler("xyz", [6, 5, 4], degrees=True).as_matrix()
 RIGID, SCALED = (Similarity(scale, TURN, np.array([4.0, -3.0, 6.0])) for scale in (1.0, 1.05))

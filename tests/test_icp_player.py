@@ -11,9 +11,9 @@ pytest.importorskip("scipy")
 from meshes import egg
 from scipy.spatial.transform import Rotation
 
-from ganfit_nb.evaluation.icp import STEPS
-from ganfit_nb.evaluation.similarity import Similarity
-from ganfit_nb.evaluation.surface import Surface
+from ganfit_nb.geometry.icp import STEPS
+from ganfit_nb.geometry.similarity import Similarity
+from ganfit_nb.geometry.surface import Surface
 from ganfit_widgets import IcpPlayer
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.identity import DIFFERENT_PEOPLE, SAME_PERSON, IdentityNetwork, aligned_crop
 from ganfit_nb.networks.dlib_resnet import DlibResNet
-from ganfit_nb.photo import Photo
+from ganfit_nb.networks.identity import DIFFERENT_PEOPLE, SAME_PERSON, IdentityNetwork, aligned_crop
+from ganfit_nb.photos.photo import Photo
 from ganfit_nb.warp import transform_points
 
 # dlib 20.0.1's descriptor of dlib's own crop of the astronaut's portrait by our landmarks: every sixteenth number.

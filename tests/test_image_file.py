@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.image_file import MAXIMUM_DECODED, read_image
+from ganfit_nb.photos.image_file import MAXIMUM_DECODED, read_image
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 48, 3), np.uint8))
 ORIENTATION, RESOLUTION, UNIT = 0x0112, 0x011A, 0x0128

@@ -2,7 +2,7 @@ import torch
 
 from ganfit_nb import Photo
 from ganfit_nb.evaluation.known_people import KnownPeople
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.morphable import MorphableModel
 
 
 def test_a_known_person_is_the_same_in_every_picture_and_no_picture_is():

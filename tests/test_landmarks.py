@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.camera import orbit_camera
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.landmarks import IBUG_68, DetectedFace, MediaPipeDetector, turned
+from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.networks.mediapipe import FaceDetection
+from ganfit_nb.photos.landmarks import IBUG_68, DetectedFace, MediaPipeDetector, turned
+from ganfit_nb.renderer.camera import orbit_camera
 from ganfit_nb.warp import fit_similarity, inverse, resample, scale_of, square, transform_points
 
 # What becomes of the 68 points in a mirror.

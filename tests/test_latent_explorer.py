@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ganfit_nb import FaceModel, GanfitError
-from ganfit_nb.latents import interpolate, truncate
-from ganfit_nb.texture import PcaTexture
+from ganfit_nb.face.latents import interpolate, truncate
+from ganfit_nb.face.texture import PcaTexture
 from ganfit_widgets import InversionPlayer, LatentExplorer
 
 MODEL = FaceModel.default()

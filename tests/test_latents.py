@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.gan_texture import GanTexture
-from ganfit_nb.latents import interpolate, invert, sefa_directions, truncate
+from ganfit_nb.face.gan_texture import GanTexture
+from ganfit_nb.face.latents import interpolate, invert, sefa_directions, truncate
 
 
 @pytest.fixture(scope="module")

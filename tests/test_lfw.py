@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from ganfit_nb import GanfitError
-from ganfit_nb.cli import main
+from ganfit_nb.commands.cli import main
 from ganfit_nb.evaluation.judge import Embeddings
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.lfw import Pair, first_of_each_fold, pictures_of, read_pairs, write_pairs
-from ganfit_nb.evaluation.lfw_photographer import FIELD, random_shot
 from ganfit_nb.evaluation.lfw_report import report
-from ganfit_nb.evaluation.lfw_standin import SIDE, choose_pairs, write_lfw_standin
-from ganfit_nb.export import to_pil
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.results.export import to_pil
+from ganfit_nb.standins.lfw import SIDE, choose_pairs, write_lfw_standin
+from ganfit_nb.standins.lfw_photographer import FIELD, random_shot
 
 OFFICIAL = """2\t1
 Abel_Pacheco\t1\t4

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from ganfit_nb import lighting
-from ganfit_nb.renderer import phong_numba
+from ganfit_nb.renderer import lighting, phong_numba
 
 EYE = torch.tensor([0.0, 0.0, 500.0])
 PHONG = pytest.mark.parametrize("phong", [lighting.phong, phong_numba.phong], ids=["torch", "numba"])

@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from ganfit_nb.losses import LossWeights, content_distance, cosine_distance, landmark_distance, pixel_distance, prior
+from ganfit_nb.fitting.losses import (
+    LossWeights,
+    content_distance,
+    cosine_distance,
+    landmark_distance,
+    pixel_distance,
+    prior,
+)
 
 
 def test_cosine_distance_is_one_minus_the_cosine_of_the_angle():

@@ -6,8 +6,8 @@ import torch
 import trimesh
 
 from ganfit_nb import FaceModel
-from ganfit_nb.export import write_meshes
 from ganfit_nb.renderer import vertex_normals
+from ganfit_nb.results.export import write_meshes
 
 
 @pytest.fixture(scope="module")

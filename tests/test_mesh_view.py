@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ganfit_nb import GanfitError
-from ganfit_nb.camera import frontal_camera, orbit_camera
-from ganfit_nb.lighting import frontal_light
+from ganfit_nb.renderer.camera import frontal_camera, orbit_camera
+from ganfit_nb.renderer.lighting import frontal_light
 from ganfit_widgets import MeshView
 from ganfit_widgets.colour_map import ColourScale
 

@@ -11,16 +11,16 @@ import torch
 from known_face import known_face, picture_of
 
 from ganfit_nb import FaceModel, GanfitError
-from ganfit_nb.cli import main
+from ganfit_nb.commands.cli import main
 from ganfit_nb.evaluation.micc import SETTINGS, MiccConfig, scan_files, subjects, video_file
-from ganfit_nb.evaluation.micc_standin import write_video
 from ganfit_nb.evaluation.micc_table import cell_values, table
 from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, scan_error
-from ganfit_nb.evaluation.similarity import Similarity
-from ganfit_nb.evaluation.standin_scanner import scan
-from ganfit_nb.evaluation.surface import Surface
-from ganfit_nb.export import textured_mesh
-from ganfit_nb.photo import default_detector
+from ganfit_nb.geometry.similarity import Similarity
+from ganfit_nb.geometry.surface import Surface
+from ganfit_nb.photos.photo import default_detector
+from ganfit_nb.results.export import textured_mesh
+from ganfit_nb.standins.micc import write_video
+from ganfit_nb.standins.scanner import scan
 
 OPTIONS = ["--steps", "0", "--size", "64"]
 
@@ -174,7 +174,7 @@ def test_a_reconstruction_moves_with_its_points(model, judge):
 def test_the_stand_in_says_what_it_needs_before_it_writes(tmp_path, monkeypatch, capsys, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     if missing == "anny":
-        monkeypatch.setattr("ganfit_nb.evaluation.micc_standin.mitsuba", lambda: None)
+        monkeypatch.setattr("ganfit_nb.standins.micc.mitsuba", lambda: None)
     assert main(["make", "micc-standin", str(tmp_path / "micc")]) == 1
     error = capsys.readouterr().err
     assert "ganfit_nb[build]" in error

@@ -16,15 +16,16 @@ from safetensors.torch import load_file
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
-from ganfit_nb.landmarks import IBUG_68
+from ganfit_nb.commands.cli import main
+from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.model_files import read
 from ganfit_nb.model_files.adapt import adapt
 from ganfit_nb.model_files.eos import read_eos
+from ganfit_nb.model_files.load import load_face_model
 from ganfit_nb.model_files.model_file import ModelFile
 from ganfit_nb.model_files.read import read_model_file
 from ganfit_nb.model_files.restricted_pickle import as_array, load_pickle
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.photos.landmarks import IBUG_68
 
 SOURCE = Source.make()
 KNOWN = MorphableModel.default()
@@ -323,4 +324,4 @@ def test_a_bad_model_leaves_nothing_behind(tmp_path, capsys):
 def test_without_scipy_a_file_says_what_to_install(files, monkeypatch):
     monkeypatch.setattr(read, "find_spec", lambda name: None)
     with pytest.raises(GanfitError, match="pip install"):
-        FaceModel.load(files["eos"])
+        load_face_model(files["eos"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ganfit_nb import GanfitError
-from ganfit_nb.morphable import MorphableModel, variance_shares
+from ganfit_nb.face.morphable import MorphableModel, variance_shares
 from ganfit_widgets import MorphExplorer
 
 MODEL = MorphableModel.default()

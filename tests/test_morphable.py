@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from scipy.spatial import cKDTree
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.camera import eye, orbit_camera, project
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.facial_actions import FACIAL_ACTIONS
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.renderer.camera import eye, orbit_camera, project
 
 MODEL = MorphableModel.default()
 MARKS = MODEL.landmarks.on(MODEL.mean)

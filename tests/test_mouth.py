@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from ganfit_nb.face_model import shipped_texture
-from ganfit_nb.morphable import MorphableModel
-from ganfit_nb.mouth import HEIGHT, WIDTH, mouth_albedo, with_mouth
-from ganfit_nb.texture import sample_uv
+from ganfit_nb.face.face_model import shipped_texture
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.face.mouth import HEIGHT, WIDTH, mouth_albedo, with_mouth
+from ganfit_nb.renderer.sample_uv import sample_uv
 
 
 @pytest.mark.parametrize("side", [64, 100, 512])

@@ -8,8 +8,8 @@ import torch
 
 from ganfit_nb import FaceModel, LossWeights, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.objective import Objective, objectives
+from ganfit_nb.fitting.objective import Objective, objectives
+from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.parameters import FaceParameters
 
 # Length of the path each group of parameters is moved along.

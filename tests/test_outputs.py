@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from ganfit_nb import GanfitError
-from ganfit_nb.export import write_json
-from ganfit_nb.outputs import (
+from ganfit_nb.files.outputs import (
     RECORD,
     claim_file,
     claim_folder,
@@ -32,6 +31,7 @@ from ganfit_nb.outputs import (
     starts_with,
     writable_directory,
 )
+from ganfit_nb.results.export import write_json
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and bytes in names as POSIX has them")
 
@@ -264,8 +264,8 @@ def test_leftovers_of_killed_processes_go_and_foreign_folders_stay(tmp_path):
 
 STOPPED = """
 import itertools, os, pathlib, signal, sys, time
-from ganfit_nb.export import write_json
-from ganfit_nb.outputs import claim_results, complete_result, is_result, read_record, remove_leftovers
+from ganfit_nb.results.export import write_json
+from ganfit_nb.files.outputs import claim_results, complete_result, is_result, read_record, remove_leftovers
 
 def exchange(number):
     with complete_result(face, False) as work:
@@ -337,7 +337,7 @@ def test_a_folder_has_one_owner_at_a_time_and_the_lock_leaves_no_trace(tmp_path)
 
 HOLD = """
 import sys, time, pathlib
-from ganfit_nb.outputs import locked
+from ganfit_nb.files.outputs import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("begun", flush=True)
     time.sleep(60)

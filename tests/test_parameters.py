@@ -2,8 +2,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganfit_nb.adam import AdamState, adam_update
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.fitting.adam import AdamState, adam_update
 from ganfit_nb.parameters import FaceParameters
 
 

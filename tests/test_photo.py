@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 
 from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.landmarks import IBUG_68, DetectedFace
-from ganfit_nb.photo import SIDE_MM, Photo, affine_camera, alignment, canonical_points, default_detector, roll_of
+from ganfit_nb.photos.landmarks import IBUG_68, DetectedFace
+from ganfit_nb.photos.photo import SIDE_MM, Photo, affine_camera, alignment, canonical_points, default_detector, roll_of
 from ganfit_nb.warp import scale_of, transform_points
 
 ASTRONAUT = asset_path("astronaut.png")

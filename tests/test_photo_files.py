@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ganfit_nb import GanfitError
-from ganfit_nb.photo_files import named_photos
+from ganfit_nb.photos.photo_files import named_photos
 
 
 @pytest.fixture

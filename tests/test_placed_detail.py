@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ganfit_nb.networks.equalized import enlarge, halve
 from ganfit_nb.networks.progressive_generator import Picture
-from ganfit_nb.training.placed_detail import octave_regression, placed_detail
+from ganfit_nb.training.texture_gan.placed_detail import octave_regression, placed_detail
 
 SIDE, COUNT, CODES = 128, 200, 12
 Corpus = tuple[Tensor, Tensor, Tensor]

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
+from ganfit_nb.commands.cli import main
 from ganfit_nb.versions import versions
 
 PORTRAIT = asset_path("astronaut.png")

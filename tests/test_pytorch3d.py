@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ganfit_nb import FaceModel, FitConfig, Photo, fit
 from ganfit_nb.assets import asset_path
-from ganfit_nb.camera import orbit_camera, project
 from ganfit_nb.renderer import rasterizer_torch
+from ganfit_nb.renderer.camera import orbit_camera, project
 from ganfit_nb.renderer.rasterize import _on_cuda, backend
 
 ADAPTER = "ganfit_nb.renderer.rasterizer_pytorch3d"

@@ -9,11 +9,11 @@ import pytest
 import torch
 from meshes import egg, smooth_texture, two_eggs
 
-from ganfit_nb.camera import frontal_camera, orbit_camera, project
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.lighting import frontal_light
 from ganfit_nb.renderer import interpolate, rasterize, rasterizer_numba, rasterizer_torch, render
 from ganfit_nb.renderer.antialias import edge_table
+from ganfit_nb.renderer.camera import frontal_camera, orbit_camera, project
+from ganfit_nb.renderer.lighting import frontal_light
 
 D = torch.float64
 BACKGROUND = torch.tensor([0.9, 0.2, 0.1], dtype=D)

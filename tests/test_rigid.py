@@ -1,6 +1,6 @@
 import torch
 
-from ganfit_nb.rigid import rigid_distance, rigid_transform, similarity_distance
+from ganfit_nb.geometry.rigid import rigid_distance, rigid_transform, similarity_distance
 
 
 def rotation(axis_angle: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,8 @@ import trimesh
 from PIL import Image
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
-from ganfit_nb.evaluation.micc_standin import write_video
+from ganfit_nb.commands.cli import main
+from ganfit_nb.standins.micc import write_video
 
 PORTRAIT = asset_path("astronaut.png")
 

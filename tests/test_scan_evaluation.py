@@ -9,13 +9,13 @@ from known_face import known_face, picture_of
 from PIL import Image
 
 from ganfit_nb import FaceModel, GanfitError
-from ganfit_nb.camera import orbit_camera
-from ganfit_nb.cli import main
+from ganfit_nb.commands.cli import main
 from ganfit_nb.evaluation.scan_error import VARIANTS, Judge, lay_onto
 from ganfit_nb.evaluation.scan_judge import ScanJudge
 from ganfit_nb.evaluation.scan_report import TITLE, error_map
-from ganfit_nb.evaluation.surface import Surface
-from ganfit_nb.export import textured_mesh, to_pil
+from ganfit_nb.geometry.surface import Surface
+from ganfit_nb.renderer.camera import orbit_camera
+from ganfit_nb.results.export import textured_mesh, to_pil
 
 FIT = ["--steps", "1", "--size", "64"]
 

@@ -8,11 +8,8 @@ from known_face import known_face
 
 from ganfit_nb import FaceModel, GanfitError, LossWeights, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.fitting import small_steps
-from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.objective import objectives
-from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
-from ganfit_nb.sensitivity import (
+from ganfit_nb.fitting.objective import objectives
+from ganfit_nb.fitting.sensitivity import (
     Patches,
     along,
     picture,
@@ -20,6 +17,9 @@ from ganfit_nb.sensitivity import (
     picture_difference,
     vertex_gradient,
 )
+from ganfit_nb.fitting.stages import small_steps
+from ganfit_nb.networks.identity import IdentityNetwork
+from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
 
 SIZE = 96
 NUMBERS = [

@@ -8,12 +8,12 @@ import torch
 from ganfit_nb import FaceModel, FitConfig, Photo, fit
 from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.known_shape import known_shape
-from ganfit_nb.shape_prior import ShapeFromIdentity, ShapePrior
-from ganfit_nb.tensor_files import save_tensors
-from ganfit_nb.training.drawn_people import VIEWS, DrawnPerson, drawn_people
-from ganfit_nb.training.shape_from_identity import regressed
+from ganfit_nb.face.shape_prior import ShapeFromIdentity, ShapePrior
+from ganfit_nb.files.tensor_files import save_tensors
+from ganfit_nb.fitting.known_shape import known_shape
+from ganfit_nb.networks.identity import IdentityNetwork
+from ganfit_nb.training.shape.drawn_people import VIEWS, DrawnPerson, drawn_people
+from ganfit_nb.training.shape.shape_from_identity import regressed
 
 S, D = 6, 8
 

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from ganfit_nb.facial_actions import FACIAL_ACTIONS
-from ganfit_nb.training.shape_statistics import Modes, action_coefficients
+from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
+from ganfit_nb.training.shape.shape_statistics import Modes, action_coefficients
 
 
 def test_actions_are_projected_onto_the_modes():

@@ -11,14 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from ganfit_nb import GanfitError
 from ganfit_nb.assets import asset_path
-from ganfit_nb.gan_texture import GanTexture
-from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.morphable import MorphableModel
-from ganfit_nb.mouth import mouth_albedo
+from ganfit_nb.face.gan_texture import GanTexture
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.face.mouth import mouth_albedo
+from ganfit_nb.face.shape_prior import ShapeFromIdentity
+from ganfit_nb.face.texture import PcaTexture
+from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.networks.mediapipe import FaceDetection, FaceMesh
-from ganfit_nb.shape_prior import ShapeFromIdentity
-from ganfit_nb.texture import PcaTexture
-from ganfit_nb.training.uv_resample import skin_coordinates
+from ganfit_nb.training.skin.uv_resample import skin_coordinates
 
 LOADERS: dict[str, Callable[[], object]] = {
     "morphable_model": MorphableModel.default,

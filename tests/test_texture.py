@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.mouth import with_mouth
-from ganfit_nb.texture import PcaTexture, pack_nibbles, sample_uv, unpack_nibbles
-from ganfit_nb.training.map_file import open_maps
-from ganfit_nb.training.pca_texture import TexturePca, build_pca, face_weight, project, stored_sides
-from ganfit_nb.training.uv_corpus import UvCorpus
+from ganfit_nb.face.mouth import with_mouth
+from ganfit_nb.face.texture import PcaTexture, pack_nibbles, unpack_nibbles
+from ganfit_nb.renderer.sample_uv import sample_uv
+from ganfit_nb.training.skin.map_file import open_maps
+from ganfit_nb.training.skin.pca_texture import TexturePca, build_pca, face_weight, project, stored_sides
+from ganfit_nb.training.skin.uv_corpus import UvCorpus
 
 SIZE = 64
 

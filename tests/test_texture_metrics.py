@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganfit_nb.coherence import Coherence, MapFigures, map_figures
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.sliced_wasserstein import sliced_wasserstein
-from ganfit_nb.texture_errors import texture_errors
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.face.texture_errors import texture_errors
+from ganfit_nb.training.texture_gan.coherence import Coherence, MapFigures, map_figures
+from ganfit_nb.training.texture_gan.sliced_wasserstein import sliced_wasserstein
 
 
 def blurred(pictures: torch.Tensor) -> torch.Tensor:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from ganfit_nb import GanfitError
 from ganfit_nb.assets import asset_path
-from ganfit_nb.evaluation.micc_standin import write_video
-from ganfit_nb.tone_mapping import BT2020_TO_BT709, hlg_light, pq_light, sdr
-from ganfit_nb.video import count_frames, is_video, photos_of_video, read_frames
+from ganfit_nb.photos.tone_mapping import BT2020_TO_BT709, hlg_light, pq_light, sdr
+from ganfit_nb.photos.video import count_frames, is_video, photos_of_video, read_frames
+from ganfit_nb.standins.micc import write_video
 
 
 @pytest.fixture(scope="module")

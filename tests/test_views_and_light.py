@@ -5,9 +5,9 @@ import torch
 
 from ganfit_nb import FaceModel, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.first_light import first_light
+from ganfit_nb.fitting.first_light import first_light
+from ganfit_nb.fitting.second_view import EXPRESSION_SD, light_deviation, light_mean, light_position, second_view
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.second_view import EXPRESSION_SD, light_deviation, light_mean, light_position, second_view
 
 
 @pytest.fixture(scope="module")

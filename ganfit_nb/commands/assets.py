@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
 
 def run_list(options: argparse.Namespace) -> int:
     """Prints the three lists. GanfitError, after them, when a shipped file is absent or damaged."""
-    from ganfit_nb.asset_registry import DOWNLOADS, SHIPPED, YOURS
+    from ganfit_nb.assets.registry import DOWNLOADS, SHIPPED, YOURS
 
     states = {asset: asset.state() for asset in SHIPPED + DOWNLOADS}
     print("Shipped with the package, SHA-256 verified:")
@@ -40,7 +40,7 @@ def run_list(options: argparse.Namespace) -> int:
 
 def run_download(options: argparse.Namespace) -> int:
     """Fetches a group and says where it lies and under which licence."""
-    from ganfit_nb.asset_registry import fetch
+    from ganfit_nb.assets.registry import fetch
 
     for asset in fetch(options.name):
         print(f"{asset.path}: verified. Licence: {asset.licence}.")

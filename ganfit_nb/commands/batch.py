@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ganfit_nb.errors import GanfitError
 
 if TYPE_CHECKING:
-    from ganfit_nb.batch import Outcome, Task
+    from ganfit_nb.batches.batch import Outcome, Task
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -28,9 +28,9 @@ def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[O
 
     Everything goes into out/batch.csv, too.
     """
-    from ganfit_nb.batch import fit_all, written
-    from ganfit_nb.landmark_file import SUFFIXES
-    from ganfit_nb.workers import workers
+    from ganfit_nb.batches.batch import fit_all, written
+    from ganfit_nb.batches.workers import workers
+    from ganfit_nb.photos.landmark_file import SUFFIXES
 
     if options.landmarks.lower().endswith(SUFFIXES) and len({task.photo for task in tasks}) > 1:
         raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")

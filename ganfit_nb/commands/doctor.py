@@ -51,7 +51,7 @@ def examine() -> Iterator[Finding]:
 def _fitting() -> Finding:
     import torch
 
-    from ganfit_nb.asset_registry import SHIPPED
+    from ganfit_nb.assets.registry import SHIPPED
 
     broken = [asset.file for asset in SHIPPED if asset.state() != "present"]
     detail = f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} thread(s)"
@@ -89,7 +89,7 @@ def _packages(ability: str, modules: tuple[str, ...], extra: str) -> Finding:
 
 
 def _weights(ability: str, module: str, group: str) -> Finding:
-    from ganfit_nb.asset_registry import required
+    from ganfit_nb.assets.registry import required
     from ganfit_nb.errors import GanfitError
 
     if not _installed(module):
@@ -102,7 +102,7 @@ def _weights(ability: str, module: str, group: str) -> Finding:
 
 
 def _dlib() -> Finding:
-    from ganfit_nb.dlib_landmarks import WEIGHTS, packaged_weights
+    from ganfit_nb.photos.dlib_landmarks import WEIGHTS, packaged_weights
 
     ability = "landmarks by dlib (--landmarks dlib)"
     if _installed("dlib") and packaged_weights():
@@ -111,8 +111,8 @@ def _dlib() -> Finding:
 
 
 def _arcface() -> Finding:
-    from ganfit_nb.arcface import LICENCE, find_recogniser, packs_folder
     from ganfit_nb.errors import GanfitError
+    from ganfit_nb.networks.arcface import LICENCE, find_recogniser, packs_folder
 
     ability = "identity by ArcFace (--identity arcface)"
     install = 'pip install "ganfit_nb[arcface]"'

@@ -12,11 +12,11 @@ from ganfit_nb.assets import asset_path
 from ganfit_nb.commands import batch
 from ganfit_nb.commands.fit import EXAMPLE, add_recipe_arguments, recipe_of
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.photo_files import named_photos
+from ganfit_nb.photos.photo_files import named_photos
 
 if TYPE_CHECKING:
-    from ganfit_nb.batch import Task
-    from ganfit_nb.recipe import Recipe
+    from ganfit_nb.batches.batch import Task
+    from ganfit_nb.results.recipe import Recipe
 
 DESCRIPTION = """Fits every photo with each variant of Fig. 5 from the same start with the same seed, and writes
 DIR/ablation.png, the pictures, and DIR/ablation.csv, the figures. A known face is a person of our own making, whose
@@ -36,11 +36,11 @@ def add_parser(experiments: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fits what is not yet fitted, then draws the sheet and the table of all photos whose variants are complete."""
-    from ganfit_nb.batch import tasks_of
+    from ganfit_nb.batches.batch import tasks_of
     from ganfit_nb.evaluation.ablation import VARIANTS
     from ganfit_nb.evaluation.ablation_report import COLUMNS
     from ganfit_nb.evaluation.plots import figure
-    from ganfit_nb.outputs import claim_file, has_header, is_signed
+    from ganfit_nb.files.outputs import claim_file, has_header, is_signed
 
     if options.texture == "pca":
         raise GanfitError("The ablation itself exchanges the texture; leave --texture pca out.")
@@ -74,8 +74,8 @@ def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[st
     GanfitError when a picture in their place is none of ours, or shows a face of another model.
     """
     from ganfit_nb.evaluation.known_people import KnownPeople
-    from ganfit_nb.export import to_pil
-    from ganfit_nb.outputs import claim_file, is_signed, save_png, signed_words
+    from ganfit_nb.files.outputs import claim_file, is_signed, save_png, signed_words
+    from ganfit_nb.results.export import to_pil
 
     paths = {name: folder / f"{name}.png" for name in known}
     words = {name: f"{name} of the model {recipe.contents('gan')['model']}" for name in known}

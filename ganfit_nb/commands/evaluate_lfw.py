@@ -13,7 +13,7 @@ from ganfit_nb.commands.fit import add_recipe_arguments, recipe_of
 from ganfit_nb.errors import GanfitError
 
 if TYPE_CHECKING:
-    from ganfit_nb.batch import Task
+    from ganfit_nb.batches.batch import Task
     from ganfit_nb.evaluation.judge import Embeddings
     from ganfit_nb.evaluation.lfw import Pair
     from ganfit_nb.evaluation.lfw_report import LfwReport, PairSimilarities
@@ -41,10 +41,10 @@ def add_parser(experiments: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fits what is not yet fitted, judges what is not yet judged, reports."""
-    from ganfit_nb.batch import tasks_of
+    from ganfit_nb.batches.batch import tasks_of
     from ganfit_nb.evaluation.lfw import first_of_each_fold, picture_path, pictures_of, read_pairs
     from ganfit_nb.evaluation.plots import figure
-    from ganfit_nb.outputs import claim_file, has_keys, is_signed
+    from ganfit_nb.files.outputs import claim_file, has_keys, is_signed
 
     figure(1.0, 1.0)  # without matplotlib there is no point in fitting for a day
     claim_file(options.out / "lfw.json", has_keys("data", "judge", "pairs"))
@@ -65,8 +65,8 @@ def run(options: argparse.Namespace) -> int:
 
 def judged(tasks: list[Task], options: argparse.Namespace) -> dict[str, Embeddings]:
     """The judge's embeddings of every fitted photo, in the order of the tasks, so that sums over them are the same."""
+    from ganfit_nb.batches.workers import workers
     from ganfit_nb.evaluation.judge import judgements
-    from ganfit_nb.workers import workers
 
     store = options.out / f"judged-by-{Path(options.judge).stem}"
     with workers(options.jobs, options.scheduler):
@@ -80,8 +80,8 @@ def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argpars
     from ganfit_nb.evaluation.lfw_plots import figure_6, figure_7
     from ganfit_nb.evaluation.lfw_report import report
     from ganfit_nb.evaluation.plots import save_figure
-    from ganfit_nb.evaluation.stand_in import data_label
-    from ganfit_nb.export import write_json
+    from ganfit_nb.results.export import write_json
+    from ganfit_nb.standins.stand_in import data_label
 
     found = report(embeddings, pairs, options.judge, data_label(options.root, "LFW"))
     write_json(options.out / "lfw.json", found.record() | {"fitted_with": options.identity, "steps": options.steps})

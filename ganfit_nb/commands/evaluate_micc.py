@@ -28,14 +28,14 @@ def add_parser(experiments: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluates what is not yet evaluated, and prints the table."""
-    from ganfit_nb.outputs import claim_file, locked, replaced, starts_with
+    from ganfit_nb.files.outputs import claim_file, locked, replaced, starts_with
 
     try:
         from ganfit_nb.evaluation.micc import MiccConfig, evaluate, subjects
     except ImportError as error:
         raise GanfitError('The evaluation needs scipy; pip install "ganfit_nb[evaluation]" brings it.') from error
     from ganfit_nb.evaluation.micc_table import table
-    from ganfit_nb.evaluation.stand_in import data_label
+    from ganfit_nb.standins.stand_in import data_label
 
     subjects(options.root)
     config = MiccConfig(options.steps, options.size, options.seed)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from ganfit_nb.commands.console import one_line
 from ganfit_nb.commands.fit import add_recipe_arguments, recipe_of, tell_licence, tell_notes
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.photo_files import named_photos
+from ganfit_nb.photos.photo_files import named_photos
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ganfit_nb.evaluation.scan_judge import FaceErrors, ScanJudge
-    from ganfit_nb.set_result import SetResult
+    from ganfit_nb.results.set_result import SetResult
 
 DESCRIPTION = """Fits all photos together as one person, and writes the distance of the mean face and of
 every stage's shape from the scan to DIR/scan_error.json and DIR/table.txt, and where it is to DIR/scan_error.png.
@@ -62,13 +62,13 @@ def run(options: argparse.Namespace) -> int:
     """Fits, measures, and then writes all three files."""
     from ganfit_nb.commands.fit_set import fit_with_progress, photos_of
     from ganfit_nb.evaluation.plots import figure
-    from ganfit_nb.outputs import locked
+    from ganfit_nb.files.outputs import locked
 
     try:
         from ganfit_nb.evaluation.scan_judge import ScanJudge
     except ImportError as error:
         raise GanfitError('The evaluation needs scipy; pip install "ganfit_nb[evaluation]" brings it.') from error
-    from ganfit_nb.evaluation.surface import Surface
+    from ganfit_nb.geometry.surface import Surface
 
     figure(1.0, 1.0)  # without matplotlib there is no point in fitting
     claim(options.out)
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
 def claim(out: Path) -> None:
     """GanfitError unless the results may be written to the folder."""
     from ganfit_nb.evaluation.scan_report import TITLE
-    from ganfit_nb.outputs import claim_file, has_keys, is_signed, starts_with
+    from ganfit_nb.files.outputs import claim_file, has_keys, is_signed, starts_with
 
     claim_file(out / RECORD, has_keys("scan", "photos", "errors"))
     claim_file(out / TABLE, starts_with(TITLE))
@@ -116,8 +116,8 @@ def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> N
     """The record, the table, which is printed, too, and the picture: all are made before the first is written."""
     from ganfit_nb.evaluation.plots import save_figure
     from ganfit_nb.evaluation.scan_report import sheet, table
-    from ganfit_nb.export import write_json
-    from ganfit_nb.outputs import replaced
+    from ganfit_nb.files.outputs import replaced
+    from ganfit_nb.results.export import write_json
 
     people = people_of(result)
     errors = {row: judge.errors(identity) for row, identity in people.items()}
@@ -141,7 +141,7 @@ def record(
     judge: ScanJudge, result: SetResult, errors: Mapping[str, Mapping[str, FaceErrors]], options: argparse.Namespace
 ) -> dict[str, Any]:
     """The content of scan_error.json."""
-    from ganfit_nb.fingerprint import fingerprint
+    from ganfit_nb.files.fingerprint import fingerprint
     from ganfit_nb.versions import versions
 
     config, one = result.recipe.config, next(iter(result.of_photos().values()))

@@ -13,16 +13,16 @@ from tqdm import tqdm
 from ganfit_nb.assets import asset_path
 from ganfit_nb.commands.console import complain, one_line
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.interrupts import interrupts_noted
-from ganfit_nb.outputs import claim_results, writable_directory
-from ganfit_nb.photo_files import named_photos
+from ganfit_nb.files.interrupts import interrupts_noted
+from ganfit_nb.files.outputs import claim_results, writable_directory
+from ganfit_nb.photos.photo_files import named_photos
 
 if TYPE_CHECKING:
-    from ganfit_nb.fitting import FitStep
-    from ganfit_nb.image_set import SetStep
-    from ganfit_nb.photo import Photo
-    from ganfit_nb.recipe import Recipe
-    from ganfit_nb.result import Result
+    from ganfit_nb.fitting.image_set import SetStep
+    from ganfit_nb.fitting.stages import FitStep
+    from ganfit_nb.photos.photo import Photo
+    from ganfit_nb.results.recipe import Recipe
+    from ganfit_nb.results.result import Result
 
 S = TypeVar("S")
 EXAMPLE = "astronaut"
@@ -87,8 +87,8 @@ face_of.__name__ = "face (a number, or x,y in pixels)"  # what argparse calls it
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """The recipe that the options describe."""
-    from ganfit_nb.fitting import FitConfig
-    from ganfit_nb.recipe import Recipe
+    from ganfit_nb.fitting.stages import FitConfig
+    from ganfit_nb.results.recipe import Recipe
 
     config = FitConfig(steps=options.steps, seed=options.seed, device=options.device)
     return Recipe(config, options.model, options.texture, options.identity, options.landmarks, face=options.face)
@@ -97,7 +97,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 def run(options: argparse.Namespace) -> int:
     """Fits one photo in view, several and folders as a batch, or one person's together."""
     from ganfit_nb.commands import fit_set
-    from ganfit_nb.video import is_video
+    from ganfit_nb.photos.video import is_video
 
     photos = named_photos(options.photos) or {EXAMPLE: asset_path(f"{EXAMPLE}.png")}
     recipe = recipe_of(options)
@@ -136,7 +136,7 @@ def tell_notes(photos: Mapping[str, Photo]) -> None:
 
 def tell_licence(recipe: Recipe) -> None:
     """On stderr, where a part is not free."""
-    from ganfit_nb.arcface import LICENCE
+    from ganfit_nb.networks.arcface import LICENCE
 
     if recipe.identity != "dlib":
         print(f"--identity {recipe.identity}: {LICENCE}.", file=sys.stderr)
@@ -175,7 +175,7 @@ def is_last(step: FitStep | SetStep, recipe: Recipe) -> bool:
 
 def run_batch(photos: dict[str, Path], recipe: Recipe, options: argparse.Namespace) -> int:
     """Fits what is not yet fitted; 1 when a photo failed."""
-    from ganfit_nb.batch import tasks_of
+    from ganfit_nb.batches.batch import tasks_of
     from ganfit_nb.commands import batch
 
     outcomes = batch.run(tasks_of(photos, options.out, recipe), options, options.out)

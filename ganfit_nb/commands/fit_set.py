@@ -12,18 +12,18 @@ from tqdm import tqdm
 from ganfit_nb.errors import GanfitError
 
 if TYPE_CHECKING:
-    from ganfit_nb.image_set import SetStep
-    from ganfit_nb.photo import Photo
-    from ganfit_nb.recipe import Recipe
-    from ganfit_nb.set_result import SetResult
+    from ganfit_nb.fitting.image_set import SetStep
+    from ganfit_nb.photos.photo import Photo
+    from ganfit_nb.results.recipe import Recipe
+    from ganfit_nb.results.set_result import SetResult
 
 
 def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) -> int:
     """Fits all photos together. Ctrl-C writes what was fitted so far, marked as interrupted."""
     from ganfit_nb.commands.fit import tell_notes
-    from ganfit_nb.interrupts import interrupts_noted
-    from ganfit_nb.outputs import claim_results, writable_directory
-    from ganfit_nb.set_result import SHARED
+    from ganfit_nb.files.interrupts import interrupts_noted
+    from ganfit_nb.files.outputs import claim_results, writable_directory
+    from ganfit_nb.results.set_result import SHARED
 
     if options.scheduler:
         raise GanfitError("Photos of one person are fitted in one process; leave --scheduler out.")
@@ -46,7 +46,7 @@ def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) 
 
 def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
     """Every photo by name, and five frames of every video."""
-    from ganfit_nb.video import is_video, photos_of_video
+    from ganfit_nb.photos.video import is_video, photos_of_video
 
     photos: dict[str, Photo] = {}
     for name, path in named.items():
@@ -62,8 +62,8 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
 def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
     """Runs the fit to its end or until it is interrupted, behind a progress bar."""
     from ganfit_nb.commands.fit import good_steps, is_last
-    from ganfit_nb.image_set import fit_set
-    from ganfit_nb.set_result import SetResult
+    from ganfit_nb.fitting.image_set import fit_set
+    from ganfit_nb.results.set_result import SetResult
 
     steps: list[SetStep] = []
     run = fit_set(list(photos.values()), recipe.face_model(), recipe.config, recipe.weights(), network=recipe.network())

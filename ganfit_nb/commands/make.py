@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
 
 def run_micc(options: argparse.Namespace) -> int:
     """Makes the stand-in for MICC."""
-    from ganfit_nb.evaluation.micc_standin import write_standin
+    from ganfit_nb.standins.micc import write_standin
 
     write_standin(options.directory, options.subjects, options.seed, options.skins)
     print(f"{options.directory}: {options.subjects} subjects. Evaluate: ganfit evaluate micc {options.directory}")
@@ -48,10 +48,10 @@ def run_micc(options: argparse.Namespace) -> int:
 
 def run_lfw(options: argparse.Namespace) -> int:
     """Makes the stand-in for LFW."""
-    from ganfit_nb.evaluation.lfw_standin import write_lfw_standin
+    from ganfit_nb.standins.lfw import write_lfw_standin
 
     try:
-        from ganfit_nb.evaluation.lfw_photographer import Photographer
+        from ganfit_nb.standins.lfw_photographer import Photographer
     except ImportError as error:
         raise GanfitError('The stand-in needs the build extra: pip install "ganfit_nb[build]"') from error
     photographer = Photographer(options.skins, options.seed)

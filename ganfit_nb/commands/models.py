@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
 def run_check(options: argparse.Namespace) -> int:
     """Prints the model's content and how it lies in our frame."""
     from ganfit_nb.model_files.read import read_model_file
-    from ganfit_nb.photo import EYES
+    from ganfit_nb.photos.photo import EYES
 
     file = read_model_file(options.file)
     from ganfit_nb.model_files.adapt import adapt  # needs scipy, of which the reader has made sure

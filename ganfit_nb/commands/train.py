@@ -8,7 +8,8 @@ from typing import Any
 
 def add_parser(commands: Any) -> None:
     """Adds the command to `ganfit`'s subparsers."""
-    from ganfit_nb.training import pca_texture, train_texture, uv_corpus
+    from ganfit_nb.training.skin import pca_texture, uv_corpus
+    from ganfit_nb.training.texture_gan import train_texture
 
     train = commands.add_parser("train", help="rebuild the texture models from UV maps")
     targets = train.add_subparsers(required=True, metavar="WHAT")

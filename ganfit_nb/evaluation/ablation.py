@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ganfit_nb.face_model import FaceModel, shipped_texture
-from ganfit_nb.fitting import FitConfig, FitStep, fit
-from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.losses import LossWeights
-from ganfit_nb.photo import Photo
-from ganfit_nb.recipe import Recipe
+from ganfit_nb.face.face_model import FaceModel, shipped_texture
+from ganfit_nb.fitting.losses import LossWeights
+from ganfit_nb.fitting.stages import FitConfig, FitStep, fit
+from ganfit_nb.networks.identity import IdentityNetwork
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.results.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,18 @@ import torch
 from jaxtyping import UInt8
 from numpy import ndarray as Array
 
-from ganfit_nb.batch import Task, fit_record
+from ganfit_nb.batches.batch import Task, fit_record
 from ganfit_nb.evaluation.ablation import VARIANTS, Variant
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.plots import figure
-from ganfit_nb.export import from_lists, to_pil
-from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import objectives
-from ganfit_nb.outputs import replaced
+from ganfit_nb.files.outputs import replaced
+from ganfit_nb.fitting.losses import LossWeights
+from ganfit_nb.fitting.objective import objectives
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.photo import Photo
-from ganfit_nb.recipe import Recipe
-from ganfit_nb.result import over_photo
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.results.export import from_lists, to_pil
+from ganfit_nb.results.recipe import Recipe
+from ganfit_nb.results.result import over_photo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray as Array
 
-from ganfit_nb.evaluation.surface import Surface
+from ganfit_nb.geometry.surface import Surface
 
 NOSE_RADIUS = 95.0  # mm
 

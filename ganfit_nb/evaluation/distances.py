@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.correspondences import Partners, closest_on_surface
-from ganfit_nb.evaluation.surface import Surface
+from ganfit_nb.geometry.correspondences import Partners, closest_on_surface
+from ganfit_nb.geometry.surface import Surface
 
 # (points (N, 3), their partners) -> one number a point, mm
 Distance = Callable[[Array, Partners], Array]

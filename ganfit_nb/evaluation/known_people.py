@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.fitting.second_view import second_view
+from ganfit_nb.geometry.rigid import similarity_distance
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import render
-from ganfit_nb.rigid import similarity_distance
-from ganfit_nb.second_view import second_view
-from ganfit_nb.training.uv_corpus import UvCorpus
+from ganfit_nb.training.skin.uv_corpus import UvCorpus
 
 FIRST_SKIN = 20_000  # of the corpus; the shipped models were trained and tested on those before
 SUPERSAMPLING = 2

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.reading import reading
+from ganfit_nb.files.reading import reading
 
 MAXIMUM_BYTES = 2**24  # of a pairs.txt; the official one has 160 kB
 PICTURES = 9999  # of one person, at most: their numbers have four digits

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.outputs import SIGNATURE, replaced
+from ganfit_nb.files.outputs import SIGNATURE, replaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

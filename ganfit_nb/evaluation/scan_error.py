@@ -20,16 +20,16 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.aligners import Align, onto_points
 from ganfit_nb.evaluation.croppers import NOSE_RADIUS, within
 from ganfit_nb.evaluation.distances import SymmetricDistance, symmetric_distance
-from ganfit_nb.evaluation.icp import IcpStep, icp
-from ganfit_nb.evaluation.outer_surface import outer_faces
-from ganfit_nb.evaluation.similarity import Similarity
-from ganfit_nb.evaluation.surface import Surface, without_unused
-from ganfit_nb.landmarks import LandmarkDetector
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.aligners import Align, onto_points
+from ganfit_nb.geometry.icp import IcpStep, icp
+from ganfit_nb.geometry.outer_surface import outer_faces
+from ganfit_nb.geometry.similarity import Similarity
+from ganfit_nb.geometry.surface import Surface, without_unused
 from ganfit_nb.model_files.registration import SeenPoints, see_points
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.photos.landmarks import LandmarkDetector
 
 NOSE_TIP = 4  # of MediaPipe's 478 points
 ICP_POINTS = 2_000  # of the reconstruction, evenly chosen; 8,000 moved the error by less than 0.001 mm

@@ -23,12 +23,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.outer_surface import outer_faces
 from ganfit_nb.evaluation.scan_error import VARIANTS, Judge, Reconstruction, Scan, ScanError, by_landmarks, scan_error
-from ganfit_nb.evaluation.surface import Surface, without_unused
 from ganfit_nb.evaluation.surface_error import SurfaceError, points_of, surface_error
-from ganfit_nb.morphable import MorphableModel
-from ganfit_nb.photo import default_detector
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.outer_surface import outer_faces
+from ganfit_nb.geometry.surface import Surface, without_unused
+from ganfit_nb.photos.photo import default_detector
 
 EXTENT = 300.0  # mm that the larger side of a scan gets before a face is looked for
 NOSE_DEPTH = 70.0  # mm from the middle of a head's model space to the tip of its nose, roughly

@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from ganfit_nb.camera import orbit_camera
 from ganfit_nb.evaluation.croppers import within
 from ganfit_nb.evaluation.distances import distances
 from ganfit_nb.evaluation.plots import figure
 from ganfit_nb.evaluation.scan_error import VARIANTS, Scan
 from ganfit_nb.evaluation.scan_judge import FaceErrors, ScanJudge
 from ganfit_nb.evaluation.surface_error import RADIUS
-from ganfit_nb.lighting import frontal_light
 from ganfit_nb.renderer import render
+from ganfit_nb.renderer.camera import orbit_camera
+from ganfit_nb.renderer.lighting import frontal_light
 from ganfit_nb.renderer.render import CLAY
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.aligners import onto_planes
 from ganfit_nb.evaluation.croppers import within
 from ganfit_nb.evaluation.distances import distances
-from ganfit_nb.evaluation.icp import icp
 from ganfit_nb.evaluation.scan_error import Reconstruction, Scan, by_landmarks
-from ganfit_nb.evaluation.similarity import Similarity
-from ganfit_nb.evaluation.surface import Surface
+from ganfit_nb.geometry.aligners import onto_planes
+from ganfit_nb.geometry.icp import icp
+from ganfit_nb.geometry.similarity import Similarity
+from ganfit_nb.geometry.surface import Surface
 
 RADIUS = 80.0  # mm
 POINTS = 10_000  # vertices at most; another draw of so many changes all errors by 0.01 mm

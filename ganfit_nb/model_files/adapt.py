@@ -13,17 +13,17 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from ganfit_nb.closest_points import closest_points
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.face_model import FaceModel, shipped_texture
-from ganfit_nb.landmarks import IBUG_68
+from ganfit_nb.face.face_model import FaceModel, shipped_texture
+from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
+from ganfit_nb.face.texture import TextureModel
+from ganfit_nb.face.vertex_texture import VertexTexture
+from ganfit_nb.geometry.closest_points import closest_points
+from ganfit_nb.geometry.rigid import rigid_transform
 from ganfit_nb.model_files.model_file import ModelFile
 from ganfit_nb.model_files.registration import Registration, SeenPoints, register, see_points
-from ganfit_nb.morphable import MorphableModel, SurfacePoints
-from ganfit_nb.photo import default_detector
-from ganfit_nb.rigid import rigid_transform
-from ganfit_nb.texture import TextureModel
-from ganfit_nb.vertex_texture import VertexTexture
+from ganfit_nb.photos.landmarks import IBUG_68
+from ganfit_nb.photos.photo import default_detector
 
 HEAD = 250.0  # mm, extent to which a mesh of unknown unit is brought to be looked at
 SAME_UNIT = 1.33  # faces differ in size by less

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.mat_file import load_mat
 from ganfit_nb.model_files.model_file import MAXIMUM_BYTES, ModelFile, display_range, modes, no_modes, vectors
-from ganfit_nb.reading import reading
 
 KIND = "Basel Face Model 2009"
 

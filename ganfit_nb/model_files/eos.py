@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import (
     BLENDSHAPE_SD,
     MAXIMUM_BYTES,
@@ -22,7 +23,6 @@ from ganfit_nb.model_files.model_file import (
     no_modes,
     vectors,
 )
-from ganfit_nb.reading import reading
 
 KIND = "a model of the eos library"
 VERSIONS = range(1, 5)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import MAXIMUM_BYTES
-from ganfit_nb.reading import reading
 
 PROGRAM = Path(__file__).with_name("hdf5_process.py")
 SECONDS = 300.0  # within which even a slow disk has given everything

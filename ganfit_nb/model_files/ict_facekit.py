@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import BLENDSHAPE_SD, MAXIMUM_BYTES, ModelFile, damaged
-from ganfit_nb.reading import reading
 
 KIND = "ICT-FaceKit"
 NEUTRAL = "generic_neutral_mesh.obj"

@@ -17,8 +17,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import INFLATED, MAXIMUM_BYTES
-from ganfit_nb.reading import reading
 
 HEADER, TAG = 128, 8  # bytes
 TAG_IN, STEP = 1024, 2**18  # bytes: enough to inflate a tag from, and those inflated at a time

@@ -11,8 +11,8 @@ import numpy as np
 from numpy import ndarray as Array
 from numpy.lib import format as npy
 
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import INFLATED, MAXIMUM_BYTES
-from ganfit_nb.reading import reading
 
 
 def load_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:

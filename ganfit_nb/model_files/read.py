@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.bfm2009 import KIND as BFM_2009
 from ganfit_nb.model_files.bfm2009 import read_bfm2009
 from ganfit_nb.model_files.bfm2017 import KIND as BFM_2017
@@ -19,7 +20,6 @@ from ganfit_nb.model_files.ict_facekit import NEUTRAL, read_ict_facekit
 from ganfit_nb.model_files.lsfm import read_lsfm
 from ganfit_nb.model_files.mat_file import load_mat
 from ganfit_nb.model_files.model_file import MAXIMUM_BYTES, ModelFile, damaged
-from ganfit_nb.reading import reading
 
 KNOWN = (
     "BFM 2009 (01_MorphableModel.mat), BFM 2017 (.h5), LSFM (.mat), FLAME (.pkl, .npz), ICT-FaceKit (its folder of "

@@ -19,12 +19,12 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.landmarks import LandmarkDetector
-from ganfit_nb.lighting import frontal_light
-from ganfit_nb.morphable import MorphableModel
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.rigid import rigid_transform
+from ganfit_nb.photos.landmarks import LandmarkDetector
 from ganfit_nb.renderer import render, vertex_normals
+from ganfit_nb.renderer.lighting import frontal_light
 from ganfit_nb.renderer.render import CLAY
-from ganfit_nb.rigid import rigid_transform
 
 SIZE = 512  # px of the picture that is shown to the detector
 DISTANCE = 1000.0  # mm, of its camera

@@ -21,8 +21,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import MAXIMUM_BYTES
-from ganfit_nb.reading import reading
 
 MAXIMUM_STEPS = 100_000  # of the machine; FLAME's files need some hundred
 PLAIN = re.compile(r"b1|[iu][1248]|f[248]")  # numbers of fixed size

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.reading import reading
+from ganfit_nb.files.reading import reading
 
 SIZE = 112  # px, the input of every insightface recogniser
 MAXIMUM_BYTES = 2**29  # of a file; the largest pack's recogniser has half of it

@@ -25,9 +25,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ganfit_nb.colour import RGB_FROM_YCC
 from ganfit_nb.networks.equalized import EqualizedConv, EqualizedLinear, enlarge, pixel_norm, rectify
 from ganfit_nb.networks.marginals import Marginals
-from ganfit_nb.texture import RGB_FROM_YCC
 
 SEED = 8  # side of the features that z is turned into
 COARSE = 64  # side of the first picture; its colour differences have a quarter of it

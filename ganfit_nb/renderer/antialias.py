@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ganfit_nb.camera import NEAR
+from ganfit_nb.renderer.camera import NEAR
 from ganfit_nb.renderer.fragments import Fragments
 
 

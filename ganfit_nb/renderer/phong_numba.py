@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ganfit_nb.lighting import SHININESS, SPECULAR, TINY
 from ganfit_nb.renderer.compiled import PARTS, compiled, in_parts
+from ganfit_nb.renderer.lighting import SHININESS, SPECULAR, TINY
 
 CONSTANTS = (TINY, SPECULAR, SHININESS)  # arguments of the kernels: compiled code that is kept would not see a change
 

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ganfit_nb.camera import NEAR
 from ganfit_nb.renderer import kernels
+from ganfit_nb.renderer.camera import NEAR
 from ganfit_nb.renderer.compiled import PARTS, in_parts
 from ganfit_nb.renderer.normals_numba import vertex_normals
 from ganfit_nb.renderer.phong_numba import phong

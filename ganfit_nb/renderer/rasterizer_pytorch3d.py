@@ -12,7 +12,7 @@ from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes
 from pytorch3d.structures import Meshes
 from torch import Tensor
 
-from ganfit_nb.camera import NEAR
+from ganfit_nb.renderer.camera import NEAR
 from ganfit_nb.renderer.rasterizer_torch import barycentric, interpolate, phong, sample_uv, vertex_normals
 
 __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "vertex_normals"]

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ganfit_nb.camera import NEAR
-from ganfit_nb.lighting import phong
+from ganfit_nb.renderer.camera import NEAR
+from ganfit_nb.renderer.lighting import phong
 from ganfit_nb.renderer.normals import vertex_normals
-from ganfit_nb.texture import sample_uv
+from ganfit_nb.renderer.sample_uv import sample_uv
 
 __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "vertex_normals"]
 

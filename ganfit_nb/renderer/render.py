@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ganfit_nb.camera import eye, project
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.renderer.antialias import Outlines, find_outlines, no_outlines
+from ganfit_nb.renderer.camera import eye, project
 from ganfit_nb.renderer.fragments import Fragments
 from ganfit_nb.renderer.interpolate import interpolate
 from ganfit_nb.renderer.rasterize import backend, rasterize

@@ -19,8 +19,8 @@ __all__ = ["three"]
 NOTEBOOK = Path("notebooks/04_fit_a_photo.ipynb")
 SIZE, CLOSE = 300, 20.0  # pixels; the focal length, so long that facets would show
 OURS = """import base64, io, torch
-from ganfit_nb.export import to_pil
-from ganfit_nb.lighting import frontal_light
+from ganfit_nb.results.export import to_pil
+from ganfit_nb.renderer.lighting import frontal_light
 face = player.steps[-1].parameters.replace(camera=torch.tensor({camera}), light=frontal_light())
 data = io.BytesIO()
 to_pil(model.render(face, {size}).image).save(data, "PNG")

@@ -8,7 +8,7 @@ from browser.opened import open_page
 SETUP = """import torch
 from ganfit_nb import FaceModel, FitConfig, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.evaluation.surface import Surface
+from ganfit_nb.geometry.surface import Surface
 from ganfit_widgets import AblationBoard, GradientExplorer, IcpPlayer, LatentExplorer, MorphExplorer
 photo, model = Photo.open(asset_path("astronaut.png")), FaceModel.default()
 mesh = model.morphable

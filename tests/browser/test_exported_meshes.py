@@ -8,9 +8,9 @@ import torch
 
 from browser.three_viewer import seen_in_three, three_package
 from ganfit_nb import FaceModel
-from ganfit_nb.camera import frontal_camera
-from ganfit_nb.export import write_meshes
-from ganfit_nb.lighting import frontal_light
+from ganfit_nb.renderer.camera import frontal_camera
+from ganfit_nb.renderer.lighting import frontal_light
+from ganfit_nb.results.export import write_meshes
 
 SIZE = 300
 CAMERA = [*frontal_camera().tolist()[:6], 20.0]  # so near that the triangles of a face without normals show

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.cli import main
+from ganfit_nb.commands.cli import main
 
 
 @pytest.fixture(scope="module")

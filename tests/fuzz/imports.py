@@ -6,7 +6,7 @@ import onnx  # noqa: F401
 import torch
 import trimesh  # noqa: F401
 
-from ganfit_nb import image_file, landmark_file, texture  # noqa: F401
+from ganfit_nb import texture  # noqa: F401
 from ganfit_nb.evaluation import lfw, surface  # noqa: F401
 from ganfit_nb.model_files import read  # noqa: F401
 from ganfit_nb.networks import onnx_recogniser  # noqa: F401

@@ -35,7 +35,7 @@ class Seed:
 
 
 def read_image(path: Path) -> Any:
-    from ganfit_nb.image_file import read_image
+    from ganfit_nb.photos.image_file import read_image
 
     return read_image(path)
 
@@ -78,7 +78,7 @@ def pictures(folder: Path) -> Sequence[Seed]:
 
 
 def read_landmarks(path: Path) -> Any:
-    from ganfit_nb.landmark_file import read_landmarks
+    from ganfit_nb.photos.landmark_file import read_landmarks
 
     return read_landmarks(path)
 
@@ -94,15 +94,15 @@ def landmarks(folder: Path) -> Sequence[Seed]:
 
 
 def read_record(out: Path) -> Any:
-    from ganfit_nb.batch import Task, finished
-    from ganfit_nb.recipe import Recipe
+    from ganfit_nb.batches.batch import Task, finished
+    from ganfit_nb.results.recipe import Recipe
 
     return finished(Task("a", out / "photo.png", out, Recipe()))
 
 
 def records(folder: Path) -> Sequence[Seed]:
     """What an earlier batch says of a photo."""
-    from ganfit_nb.recipe import Recipe
+    from ganfit_nb.results.recipe import Recipe
 
     recipe = Recipe()
     record = {
@@ -214,7 +214,7 @@ def eos(folder: Path) -> Sequence[Seed]:
 
 
 def read_recogniser(path: Path) -> Any:
-    from ganfit_nb.arcface import load_arcface
+    from ganfit_nb.networks.arcface import load_arcface
 
     return load_arcface(str(path))
 
@@ -229,11 +229,11 @@ def tensors(folder: Path) -> Sequence[Seed]:
     import torch
     from safetensors.torch import save_file
 
-    from ganfit_nb.gan_texture import GanTexture
-    from ganfit_nb.morphable import MorphableModel
+    from ganfit_nb.face.gan_texture import GanTexture
+    from ganfit_nb.face.morphable import MorphableModel
+    from ganfit_nb.face.texture import PcaTexture
     from ganfit_nb.networks.progressive_generator import Generator
     from ganfit_nb.parameters import FaceParameters
-    from ganfit_nb.texture import PcaTexture
 
     FaceParameters(*(torch.zeros(n) for n in (10, 5, 8, 7, 9))).save(folder / "parameters.safetensors")
     GanTexture(Generator(64, 2, 128, 64, 64)).save(folder / "gan.safetensors")
@@ -265,7 +265,7 @@ def pairs(folder: Path) -> Sequence[Seed]:
 
 
 def read_mesh(path: Path) -> Any:
-    from ganfit_nb.evaluation.surface import Surface
+    from ganfit_nb.geometry.surface import Surface
 
     return Surface.read(path)
 

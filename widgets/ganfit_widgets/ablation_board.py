@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Tuple, observe, validate
 
-from ganfit_nb.drawing import Drawing
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.evaluation.ablation import VARIANTS, Variant
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.fitting import FitConfig, FitStep
-from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.photo import Photo
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.stages import FitConfig, FitStep
+from ganfit_nb.networks.identity import IdentityNetwork
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.results.drawing import Drawing
 from ganfit_widgets.component import Component
 from ganfit_widgets.fit_stages import FitStages
 from ganfit_widgets.measures import Judge, Measures

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ganfit_nb.drawing import FONT_SIZE, font
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.results.drawing import FONT_SIZE, font
 
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # both are told apart by the colour-blind
 SHADES = 511  # of a picture in these colours; odd, so that the middle of a diverging scale is white

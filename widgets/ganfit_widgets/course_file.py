@@ -12,13 +12,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganfit_nb.adam import AdamState
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.export import from_lists
-from ganfit_nb.fitting import FitStep
-from ganfit_nb.gauss_newton import NewtonState
+from ganfit_nb.files.reading import reading, require_file
+from ganfit_nb.fitting.adam import AdamState
+from ganfit_nb.fitting.gauss_newton import NewtonState
+from ganfit_nb.fitting.stages import FitStep
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.reading import reading, require_file
+from ganfit_nb.results.export import from_lists
 
 FORM = "ganfit course 1"
 AT_MOST = 1 << 28  # bytes of a file; a step takes nine thousand

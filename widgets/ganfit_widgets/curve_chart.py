@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 from PIL import Image
 
-from ganfit_nb.curves import COLOURS, WIDTH, History, draw_curves
+from ganfit_nb.results.curves import COLOURS, WIDTH, History, draw_curves
 from ganfit_widgets.component import Component, grow
 
 

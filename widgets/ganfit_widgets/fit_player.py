@@ -19,14 +19,14 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Unicode, observe, validate
 
-from ganfit_nb.animation import write_animation
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.fitting import FitConfig, FitStep, fit
-from ganfit_nb.free_groups import FreeGroups
-from ganfit_nb.losses import LossWeights
-from ganfit_nb.photo import Photo
-from ganfit_nb.result import Result
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.free_groups import FreeGroups
+from ganfit_nb.fitting.losses import LossWeights
+from ganfit_nb.fitting.stages import FitConfig, FitStep, fit
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.results.animation import write_animation
+from ganfit_nb.results.result import Result
 from ganfit_widgets.component import SideBySide, grow, joined
 from ganfit_widgets.course_file import load_course, save_course
 from ganfit_widgets.course_panel import CoursePanel

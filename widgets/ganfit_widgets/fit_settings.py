@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import ipywidgets as widgets
 
-from ganfit_nb.free_groups import FreeGroups
-from ganfit_nb.losses import LossWeights
+from ganfit_nb.fitting.free_groups import FreeGroups
+from ganfit_nb.fitting.losses import LossWeights
 from ganfit_widgets.group_toggles import GroupToggles
 from ganfit_widgets.loss_controls import LossControls
 

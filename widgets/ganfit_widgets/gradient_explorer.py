@@ -9,11 +9,11 @@ from traitlets import Bool, Int, Unicode, validate
 from traitlets import Float as FloatTrait
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.fitting import small_steps
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.sensitivity import along, picture, picture_derivative, picture_difference
+from ganfit_nb.fitting.stages import small_steps
 from ganfit_nb.parameters import FaceParameters, meaning
-from ganfit_nb.photo import Photo
-from ganfit_nb.sensitivity import along, picture, picture_derivative, picture_difference
+from ganfit_nb.photos.photo import Photo
 from ganfit_widgets.colour_map import ColourScale
 from ganfit_widgets.component import Component, button, light_up
 from ganfit_widgets.group_toggles import words

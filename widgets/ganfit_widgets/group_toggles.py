@@ -7,8 +7,8 @@ from dataclasses import asdict
 import ipywidgets as widgets
 from PIL import Image
 
-from ganfit_nb.drawing import Drawing
-from ganfit_nb.free_groups import FreeGroups
+from ganfit_nb.fitting.free_groups import FreeGroups
+from ganfit_nb.results.drawing import Drawing
 from ganfit_widgets.component import Component
 
 MEANINGS = {

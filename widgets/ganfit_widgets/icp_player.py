@@ -15,10 +15,10 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Bool, observe
 
-from ganfit_nb.evaluation.aligners import onto_planes, onto_points
-from ganfit_nb.evaluation.icp import EXACT, SETTLED, STEPS, IcpStep, icp
-from ganfit_nb.evaluation.similarity import Similarity
-from ganfit_nb.evaluation.surface import Surface
+from ganfit_nb.geometry.aligners import onto_planes, onto_points
+from ganfit_nb.geometry.icp import EXACT, SETTLED, STEPS, IcpStep, icp
+from ganfit_nb.geometry.similarity import Similarity
+from ganfit_nb.geometry.surface import Surface
 from ganfit_widgets.colour_map import BAR_HEIGHT, TEXT_HEIGHT
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.mesh_view import MeshView

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganfit_nb.latents import InversionStep, invert
-from ganfit_nb.texture import TextureModel
+from ganfit_nb.face.latents import InversionStep, invert
+from ganfit_nb.face.texture import TextureModel
 from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.step_player import StepPlayer

@@ -14,10 +14,10 @@ from traitlets import Float as FloatTrait
 from traitlets import Int, Tuple
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.gan_texture import GanTexture
-from ganfit_nb.latents import interpolate, sefa_directions, truncate
-from ganfit_nb.texture import PcaTexture
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.face.gan_texture import GanTexture
+from ganfit_nb.face.latents import interpolate, sefa_directions, truncate
+from ganfit_nb.face.texture import PcaTexture
 from ganfit_widgets.component import Component, button, joined
 from ganfit_widgets.inversion_player import InversionPlayer
 from ganfit_widgets.picture_view import PictureView, stacked

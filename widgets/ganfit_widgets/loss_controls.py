@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 from PIL import Image
 
-from ganfit_nb.drawing import Drawing
-from ganfit_nb.losses import LossWeights
+from ganfit_nb.fitting.losses import LossWeights
+from ganfit_nb.results.drawing import Drawing
 from ganfit_widgets.component import Component
 
 DECADES = 2  # the slider reaches from a hundredth to a hundred times the usual weight

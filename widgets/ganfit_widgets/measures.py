@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganfit_nb.identity import IdentityNetwork, aligned_crop
-from ganfit_nb.losses import pixel_distance
-from ganfit_nb.photo import Photo
-from ganfit_nb.result import OUTER_EYE_CORNERS
+from ganfit_nb.fitting.losses import pixel_distance
+from ganfit_nb.networks.identity import IdentityNetwork, aligned_crop
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.results.result import OUTER_EYE_CORNERS
 from ganfit_widgets.photo_view import FittedPhoto
 
 

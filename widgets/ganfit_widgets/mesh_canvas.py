@@ -1,4 +1,4 @@
-"""A lit mesh on a WebGL canvas that is turned by mouse, touch and keys. It draws by ganfit_nb/mesh_viewer.js."""
+"""A lit mesh on a WebGL canvas that is turned by mouse, touch and keys, drawn by ganfit_nb/results/mesh_viewer.js."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MeshCanvas(anywidget.AnyWidget):
     camera  p_c of the present view, as the reader has turned it last
     """
 
-    _esm = files("ganfit_nb").joinpath("mesh_viewer.js").read_text(encoding="utf-8")
+    _esm = files("ganfit_nb.results").joinpath("mesh_viewer.js").read_text(encoding="utf-8")
     vertices = Bytes().tag(sync=True)
     faces = Bytes().tag(sync=True)
     uv = Bytes().tag(sync=True)

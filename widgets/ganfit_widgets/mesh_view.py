@@ -13,10 +13,10 @@ from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 from traitlets import Bool, observe
 
-from ganfit_nb.camera import project
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.export import to_pil
 from ganfit_nb.renderer import render
+from ganfit_nb.renderer.camera import project
+from ganfit_nb.results.export import to_pil
 from ganfit_widgets.colour_map import ColourScale
 from ganfit_widgets.component import Component, button, grow, light_up
 from ganfit_widgets.mesh_canvas import BACKGROUND, FRONT, POINT_COLOUR, MeshCanvas

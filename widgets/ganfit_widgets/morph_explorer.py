@@ -12,8 +12,8 @@ from torch import Tensor
 from traitlets import Bool, Dict, Int, Tuple, observe, validate
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.facial_actions import FACIAL_ACTIONS
-from ganfit_nb.morphable import MorphableModel, variance_shares
+from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
+from ganfit_nb.face.morphable import MorphableModel, variance_shares
 from ganfit_widgets.colour_map import BAR_HEIGHT, TEXT_HEIGHT
 from ganfit_widgets.component import Component, button, grow, light_up
 from ganfit_widgets.mesh_view import MeshView

@@ -13,10 +13,10 @@ from torch import Tensor
 from traitlets import Bool, Enum, observe
 from traitlets import Float as FloatTrait
 
-from ganfit_nb.export import to_pil
-from ganfit_nb.face_model import FaceModel
+from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.photo import Photo
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.results.export import to_pil
 from ganfit_widgets.colour_map import ColourScale
 from ganfit_widgets.component import Component, grow
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ganfit_nb.drawing import FONT_SIZE, font
-from ganfit_nb.export import to_pil
+from ganfit_nb.results.drawing import FONT_SIZE, font
+from ganfit_nb.results.export import to_pil
 from ganfit_widgets.component import Component, grow
 
 CAPTION = 18  # pixels

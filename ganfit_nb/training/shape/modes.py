@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray as Array
 
-from ganfit_nb.facial_actions import FACIAL_ACTIONS
+from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.training.shape.facekit import FaceKit, Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh
-from ganfit_nb.training.shape_statistics import Modes, action_coefficients, principal_modes, random_expressions
+from ganfit_nb.training.shape.shape_statistics import Modes, action_coefficients, principal_modes, random_expressions
 
 MEASURED, EXPRESSIONS = 100, 29
 SAMPLES = 1500

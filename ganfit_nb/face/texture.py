@@ -1,0 +1,117 @@
+"""Texture models: from latent parameters p_t to an albedo UV map (Eq. 1 and the interface of Eq. 5)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int8, UInt8
+from torch import Tensor, nn
+
+from ganfit_nb.assets import shipped
+from ganfit_nb.colour import RGB_FROM_YCC
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.face.mouth import with_mouth
+from ganfit_nb.files.reading import reading
+from ganfit_nb.files.tensor_files import MAXIMUM_BYTES, load_tensors
+
+SHAPES = {  # of the stored form: the first modes as bytes, the others as packed nibbles
+    "mean": "int H H 3",
+    "luma_fine": "int * Y",
+    "luma_rest": "int * y",
+    "luma_scale": "float K",
+    "chroma_fine": "int * C",
+    "chroma_rest": "int * c",
+    "chroma_scale": "float K",
+}
+
+
+@runtime_checkable
+class TextureModel(Protocol):
+    """What the fitting needs of a texture prior."""
+
+    dim: int
+
+    def __call__(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H W 3"]:
+        """The albedo map of p_t ~ N(0, I)."""
+        ...
+
+
+class PcaTexture(nn.Module):
+    """Linear texture model of Eq. 1, T(p_t) = m_t + U_t p_t, with p_t in standard deviations of each mode.
+
+    The mean has full resolution and colour. A mode is stored as luma at 7/16 of the side and two colour differences
+    at a quarter of that: skin's colour varies slowly, its detail is in the luma. Values are clamped to [0, 1].
+    """
+
+    mean: Tensor
+    luma: Tensor
+    chroma: Tensor
+
+    def __init__(
+        self, mean: Float[Tensor, "H H 3"], luma: Float[Tensor, "t h h"], chroma: Float[Tensor, "t 2 c c"]
+    ) -> None:
+        super().__init__()
+        self.dim = luma.shape[0]
+        self.register_buffer("mean", mean)
+        self.register_buffer("luma", luma)
+        self.register_buffer("chroma", chroma)
+
+    def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H H 3"]:
+        """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
+        if p_t.shape != (self.dim,):
+            raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
+        size = self.mean.shape[0]
+        luma = _enlarge((p_t @ self.luma.flatten(1)).view(1, 1, *self.luma.shape[1:]), size)
+        chroma = _enlarge((p_t @ self.chroma.flatten(1)).view(1, *self.chroma.shape[1:]), size)
+        ycc = torch.cat([luma, chroma], dim=1)[0].permute(1, 2, 0)
+        return with_mouth((self.mean + ycc @ RGB_FROM_YCC.to(ycc).T).clamp(0.0, 1.0))
+
+    def at(self, resolution: int) -> PcaTexture:
+        """The same model drawn at a lower resolution: mean and modes averaged over the texels that become one."""
+        side = self.luma.shape[-1]
+        mean = F.interpolate(self.mean.permute(2, 0, 1)[None], (resolution, resolution), mode="area")
+        luma, chroma = (
+            F.interpolate(modes, (min(fine, resolution),) * 2, mode="area")
+            for modes, fine in ((self.luma[:, None], side), (self.chroma, self.chroma.shape[-1]))
+        )
+        return PcaTexture(mean[0].permute(1, 2, 0), luma[:, 0], chroma)
+
+    @classmethod
+    def load(cls, path: Path | str) -> PcaTexture:
+        """Reads a file written by `ganfit_nb.training.skin.pca_texture`; GanfitError when it is something else."""
+        path = Path(path)
+        with reading(path, "holds no PCA texture; build one with ganfit_nb.training.skin.pca_texture.", MAXIMUM_BYTES):
+            stored = load_tensors(path, SHAPES)
+            luma, chroma = (
+                torch.cat([stored[f"{name}_fine"], unpack_nibbles(stored[f"{name}_rest"])]).float()
+                * stored[f"{name}_scale"][:, None]
+                for name in ("luma", "chroma")
+            )
+            count, side_y, side_c = len(luma), math.isqrt(luma.shape[1]), math.isqrt(chroma.shape[1] // 2)
+            mean = stored["mean"].float() / 255.0
+            return cls(mean, luma.view(count, side_y, side_y), chroma.view(count, 2, side_c, side_c))
+
+    @classmethod
+    def default(cls) -> PcaTexture:
+        """The model that ships with the package."""
+        with shipped("texture_pca.safetensors") as path:
+            return cls.load(path)
+
+
+def _enlarge(field: Float[Tensor, "1 C h h"], size: int) -> Float[Tensor, "1 C H H"]:
+    return F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def pack_nibbles(values: Int8[Tensor, "... W"]) -> UInt8[Tensor, "... w"]:
+    """Integers from −8 to 7, two to a byte along the last axis."""
+    low, high = values[..., ::2].to(torch.int16) + 8, values[..., 1::2].to(torch.int16) + 8
+    return (low + 16 * high).to(torch.uint8)
+
+
+def unpack_nibbles(packed: UInt8[Tensor, "... w"]) -> Int8[Tensor, "... W"]:
+    """What `pack_nibbles` was given."""
+    return (torch.stack([packed % 16, packed // 16], dim=-1).to(torch.int8) - 8).flatten(-2)

@@ -1,0 +1,5 @@
+"""What is fitted: photographs, videos, and the landmarks found in them."""
+
+from ganfit_nb.photos.photo import Photo, default_detector
+
+__all__ = ["Photo", "default_detector"]

@@ -1,0 +1,220 @@
+"""A portrait, ready to be fitted: decoded, its face found, aligned to the fixed template."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ganfit_nb.assets import shipped
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.photos.faces_found import Choice, chosen_face
+from ganfit_nb.photos.image_file import read_image
+from ganfit_nb.photos.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector, is_near, is_spread
+from ganfit_nb.photos.pixels import rgb_bytes
+from ganfit_nb.values import whole
+from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
+
+SIDE_MM = 280.0  # the aligned image's side at the face: head, hair and some neck
+ORIGIN = (0.5, 0.52)  # where the template's centroid lies in it, as fractions of the side
+SMALL_FACE = 60.0  # px between the outer eye corners; below it a note warns
+EYES = (36, 45)  # outer corners in the 68
+SIZES = 16, 4096  # px, of an aligned image
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo and its face.
+
+    image: the aligned photo, RGB in [0, 1]. landmarks: 68 in iBUG order, px of `image`; dense: MediaPipe's 478, if the
+    detector has them. original: the decoded photo. to_original: affine map from px of `image` to px of `original`.
+    boxes: x0, y0, x1, y1 of all faces that were found, px of `original`, the largest first.
+    """
+
+    image: Float[Tensor, "size size 3"]
+    landmarks: Float[Tensor, "68 2"]
+    dense: Float[Tensor, "478 3"] | None
+    original: UInt8[Tensor, "H0 W0 3"]
+    to_original: Float[Tensor, "2 3"]
+    source: str
+    boxes: Float[Tensor, "faces 4"]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        detector: LandmarkDetector | None = None,
+        size: int = 512,
+        face: Choice | None = None,
+    ) -> Photo:
+        """Reads a file and aligns it to its largest face, or to the `face` of this number (the largest is 1) or at this
+        point (x, y) in px of the picture, of which the longer side counts at most 4096.
+
+        GanfitError when it is no usable image or shows no such face.
+        """
+        whole("size", size, *SIZES)
+        original, notes = read_image(Path(path))
+        return cls._align(original, detector, size, str(path), notes, face)
+
+    @classmethod
+    def from_image(
+        cls,
+        image: Any,
+        detector: LandmarkDetector | None = None,
+        size: int = 512,
+        source: str = "image",
+        face: Choice | None = None,
+    ) -> Photo:
+        """From a tensor, an array or a PIL image (`pixels.rgb_bytes`): a rendering, a video frame.
+
+        GanfitError when it is no such picture or shows no face.
+        """
+        whole("size", size, *SIZES)
+        return cls._align(rgb_bytes(image), detector, size, source, (), face)
+
+    @classmethod
+    def _align(
+        cls,
+        original: UInt8[Tensor, "H W 3"],
+        detector: LandmarkDetector | None,
+        size: int,
+        source: str,
+        notes: tuple[str, ...],
+        choice: Choice | None,
+    ) -> Photo:
+        found = (detector or default_detector())(original.float() / 255)
+        faces = [face for face in found if _is_of(original, face)]
+        if not faces:
+            raise GanfitError(
+                f"No face was found in {source}; use a photo in which one is clearly visible, or mark its 68 points by "
+                "hand (--landmarks FILE.pts)."
+            )
+        face = chosen_face(faces, choice, source)
+        transform = alignment(face, size)
+        to_aligned = inverse(transform)
+        dense = None
+        if face.dense is not None:
+            xy = transform_points(to_aligned, face.dense[:, :2])
+            dense = torch.cat([xy, face.dense[:, 2:] / scale_of(transform)], 1)
+        return cls(
+            image=_aligned_image(original, transform, size),
+            landmarks=transform_points(to_aligned, face.landmarks),
+            dense=dense,
+            original=original,
+            to_original=transform.float(),
+            source=source,
+            boxes=torch.stack([each.box for each in faces]).float(),
+            notes=(*notes, *_face_notes(faces, face, choice)),
+        )
+
+    @property
+    def faces_found(self) -> int:
+        """How many faces there are in the picture."""
+        return len(self.boxes)
+
+    @property
+    def size(self) -> int:
+        """The side of the aligned image, px."""
+        return len(self.image)
+
+    @cached_property
+    def inside(self) -> Float[Tensor, "size size"]:
+        """1 where the aligned image shows the photo, 0 where its edge was replicated."""
+        ones = torch.ones(1, 1, *self.original.shape[:2])
+        return (resample(ones, self.to_original, self.size, "zeros")[0, 0] > 0.5).float()
+
+    def to(self, device: torch.device | str) -> Photo:
+        """The photo with what a fit compares on another device."""
+        dense = None if self.dense is None else self.dense.to(device)
+        return replace(self, image=self.image.to(device), landmarks=self.landmarks.to(device), dense=dense)
+
+    def at(self, size: int) -> Photo:
+        """The same photo aligned at another size, px, resampled from the original. GanfitError for an absurd one."""
+        whole("size", size, *SIZES)
+        factor = size / self.size
+        transform = self.to_original / torch.tensor([factor, factor, 1])
+        return Photo(
+            image=_aligned_image(self.original, transform, size),
+            landmarks=self.landmarks * factor,
+            dense=None if self.dense is None else self.dense * factor,
+            original=self.original,
+            to_original=transform,
+            source=self.source,
+            boxes=self.boxes,
+            notes=self.notes,
+        )
+
+
+def _is_of(original: UInt8[Tensor, "H W 3"], face: DetectedFace) -> bool:
+    """Whether the points can be a face's in this picture: an alignment to others could want any amount of memory."""
+    height, width = original.shape[:2]
+    points = [face.landmarks] if face.dense is None else [face.landmarks, face.dense[:, :2]]
+    return all(is_spread(some) and is_near(some, width, height) for some in points)
+
+
+@cache
+def default_detector() -> LandmarkDetector:
+    """The shared MediaPipe detector."""
+    return MediaPipeDetector()
+
+
+@cache
+def canonical_points() -> Float[Tensor, "468 3"]:
+    """MediaPipe's canonical face mesh, mm: the fixed 3D template."""
+    with shipped("canonical_face_mesh.safetensors") as path:
+        return load_file(path)["vertices"]
+
+
+def affine_camera(template: Float[Tensor, "N 3"], points: Float[Tensor, "N 2"]) -> Float[Tensor, "2 4"]:
+    """The affine camera that projects the template (mm) closest to the points (px), in least squares."""
+    homogeneous = torch.cat([template, torch.ones(len(template), 1)], 1).double()
+    return torch.linalg.lstsq(homogeneous, points.double(), driver="gelsd").solution.T
+
+
+def roll_of(camera: Float[Tensor, "2 4"]) -> float:
+    """The angle (rad, clockwise in the image) between the image's up and the projected up-axis of the template."""
+    return math.atan2(float(camera[0, 1]), -float(camera[1, 1]))
+
+
+def alignment(face: DetectedFace, size: int) -> Float[Tensor, "2 3"]:
+    """The transform from the aligned image to the photo: no roll, fixed scale (SIDE_MM), fixed place (ORIGIN).
+
+    The roll has to go because our look-at camera has none; translation and scale go so that every fit starts alike.
+    """
+    if face.dense is None:
+        template, points = canonical_points()[IBUG_68], face.landmarks
+    else:
+        template, points = canonical_points(), face.dense[:468, :2]
+    camera = affine_camera(template, points)
+    px_per_mm = torch.linalg.svdvals(camera[:, :3]).log().mean().exp()  # equal for an orthographic camera
+    side = SIDE_MM * float(px_per_mm)
+    roll = roll_of(camera)
+    x, y = (camera[:, :3] @ canonical_points().mean(0).double() + camera[:, 3]).tolist()
+    dx, dy = (0.5 - ORIGIN[0]) * side, (0.5 - ORIGIN[1]) * side
+    centre = (x + math.cos(roll) * dx - math.sin(roll) * dy, y + math.sin(roll) * dx + math.cos(roll) * dy)
+    return square(centre, side, roll, size)
+
+
+def _aligned_image(original: UInt8[Tensor, "H W 3"], transform: Float[Tensor, "2 3"], size: int) -> Tensor:
+    batch = original.permute(2, 0, 1)[None].float() / 255
+    return resample(batch, transform, size)[0].permute(1, 2, 0).contiguous()
+
+
+def _face_notes(faces: list[DetectedFace], chosen: DetectedFace, choice: Choice | None) -> tuple[str, ...]:
+    notes = []
+    if len(faces) > 1 and choice is None:
+        notes.append(f"{len(faces)} faces were found; the largest is used.")
+    eyes = float((chosen.landmarks[EYES[1]] - chosen.landmarks[EYES[0]]).norm())
+    if eyes < SMALL_FACE:
+        notes.append(
+            f"The face is small ({eyes:.0f} pixels between the outer corners of the eyes): expect little detail."
+        )
+    return tuple(notes)

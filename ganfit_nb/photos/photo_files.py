@@ -1,0 +1,60 @@
+"""Which photos a command line means, and what their results are called."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ganfit_nb.errors import GanfitError
+from ganfit_nb.files.outputs import RESULT
+
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".mpo"),
+    *(".png", ".tif", ".tiff", ".webp"),
+)
+
+
+def named_photos(arguments: Sequence[Path]) -> dict[str, Path]:
+    """The photos by the name of their result: a file's stem, and for those of a folder the path below it.
+
+    Photos of one folder whose stems agree (a.jpg, a.png), or agree with a subfolder, keep their suffix. GanfitError
+    when a folder holds no photo, or when two results would bear one name.
+    """
+    named: dict[str, Path] = {}
+    for argument in arguments:
+        for name, path in _below(argument) if argument.is_dir() else [(argument.stem, argument)]:
+            if name in named:
+                raise GanfitError(
+                    f"{named[name]} and {path} would both be written to {name}/; fit them with different --out."
+                )
+            named[name] = path
+    return named
+
+
+def _below(folder: Path) -> Iterator[tuple[str, Path]]:
+    photos = [path.relative_to(folder) for path in photos_in(folder)]
+    if not photos:
+        raise GanfitError(f"There is no photo in {folder} ({', '.join(SUFFIXES)}).")
+    taken = Counter(_key(path.with_suffix("")) for path in photos)
+    taken.update({_key(parent) for path in photos for parent in path.parents})
+    for path in photos:
+        name = path.with_suffix("") if taken[_key(path.with_suffix(""))] == 1 else path
+        yield name.as_posix(), folder / path
+
+
+def photos_in(folder: Path) -> Iterator[Path]:
+    """The pictures below a folder in alphabetical order, without hidden ones and those of results."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if RESULT in files:
+            continue
+        for name in sorted(files):
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+                yield Path(place, name)
+
+
+def _key(path: Path) -> str:
+    """Names that some file systems take for the same."""
+    return path.as_posix().casefold()

@@ -1,0 +1,110 @@
+"""A fit as one page to look at: the mesh to turn, the overlay, the curves of the losses and the numbers.
+
+The page needs no network and no other file: everything that it shows lies in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.results.curves import draw_curves
+
+VIEWER = "mesh_viewer.js"
+NUMBERS = {  # of fit.json, in words
+    "identity_distance": "identity distance (Euclidean, dlib; one person below 0.6)",
+    "landmark_error": "landmark error (of the distance of the eyes' outer corners)",
+    "steps": "steps of the joint stage",
+    "seconds": "seconds",
+    "peak_memory_mb": "peak memory, MB",
+    "seed": "seed",
+    "device": "device",
+}
+
+
+def report(record: Mapping[str, Any], model: FaceModel, parameters: FaceParameters, overlay: Image.Image) -> str:
+    """The page as HTML. `record` is the content of fit.json, `overlay` the captioned sheet."""
+    title = f"{record['photo']}, fitted by ganfit_nb"
+    page = files("ganfit_nb.results").joinpath("report.html").read_text(encoding="utf-8")
+    state = "The fit was interrupted; this is what it had reached." if record["interrupted"] else ""
+    parts = {
+        "title": html.escape(_shown(title)),
+        "state": html.escape(state),
+        "viewer": files("ganfit_nb.results").joinpath(VIEWER).read_text(encoding="utf-8"),
+        "mesh": json.dumps(_mesh(model, parameters)),
+        "overlay": _data(_jpeg(overlay), "image/jpeg"),
+        "curves": _curves(record),
+        "numbers": _table([(words, _figure(record[name])) for name, words in NUMBERS.items() if name in record]),
+        "parts": _table([*record["parts"].items(), *record["versions"].items()]),
+        "notes": "".join(f"<li>{html.escape(_shown(note))}</li>" for note in record["notes"]),
+    }
+    for name, part in parts.items():
+        page = page.replace(f"<!--{name}-->", part)
+    return page
+
+
+@torch.no_grad()
+def _mesh(model: FaceModel, parameters: FaceParameters) -> dict[str, Any]:
+    """What the viewer draws: little-endian bytes in base64, and the texture as a JPEG."""
+    albedo = model.texture(parameters.texture)
+    return {
+        "vertices": _text(model.vertices(parameters).cpu().numpy().astype("<f4").tobytes()),
+        "faces": _text(model.morphable.faces.cpu().numpy().astype("<u4").tobytes()),
+        "uv": _text(model.morphable.uv.cpu().numpy().astype("<f4").tobytes()),
+        "texture": _data(_jpeg(_picture(albedo)), "image/jpeg"),
+    }
+
+
+def _picture(albedo: Float[Tensor, "H W 3"]) -> Image.Image:
+    return Image.fromarray((albedo.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy())
+
+
+def _curves(record: Mapping[str, Any]) -> str:
+    """The weighted terms of Eq. 12, step by step, as SVG."""
+    weights, losses = record["weights"], record["losses"]
+    history = [
+        {name: weights.get(name, 0.0) * values[k] for name, values in losses.items() if values[k] is not None}
+        for k in range(len(record["stages"]))
+    ]
+    return draw_curves("weight × loss", history, record["stages"]).svg("The terms of the objective, step by step")
+
+
+def _table(rows: Iterable[tuple[str, Any]]) -> str:
+    return "".join(
+        f"<tr><th>{html.escape(_shown(name))}</th><td>{html.escape(_shown(value))}</td></tr>" for name, value in rows
+    )
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _shown(text: Any) -> str:
+    """Without bytes that are no Unicode, which names of files may have."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    data = io.BytesIO()
+    picture.convert("RGB").save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _data(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{_text(data)}"

@@ -1,0 +1,176 @@
+"""What a finished (or interrupted) fit is judged by, and the folder it is written to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.files.outputs import RESULT, complete_result
+from ganfit_nb.fitting.stages import FitConfig, FitStep
+from ganfit_nb.networks.identity import IdentityNetwork, aligned_crop
+from ganfit_nb.photos.faces_found import Choice, faces_found_sheet
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.renderer import Rendering
+from ganfit_nb.results.export import as_lists, contact_sheet, write_json, write_meshes
+from ganfit_nb.results.report import report
+from ganfit_nb.versions import versions
+
+DIFFERENCE = 3  # times the difference of photo and rendering: 0.1 is a large one and would look black
+OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
+
+
+@dataclass(frozen=True)
+class Result:
+    """One photo, the model fitted to it and every step of the fit.
+
+    `parts` names the model, network, detector and texture, `contents` tells what their files held, and `face` which of
+    the photo's faces was chosen (`Recipe`).
+    """
+
+    photo: Photo
+    model: FaceModel
+    config: FitConfig
+    steps: Sequence[FitStep]
+    interrupted: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
+    face: Choice | None = None
+
+    @property
+    def final(self) -> FitStep:
+        """The last step."""
+        return self.steps[-1]
+
+    def landmarks(self) -> torch.Tensor:
+        """(68, 2) projected landmarks in pixels of the aligned photo."""
+        parameters = self.final.parameters
+        return self.model.landmarks(self.model.vertices(parameters), parameters.camera, self.photo.size)
+
+    def landmark_error(self) -> float:
+        """Mean distance of the 68 projected from the detected landmarks, divided by that of the outer eye corners."""
+        left, right = self.photo.landmarks[list(OUTER_EYE_CORNERS)]
+        return float((self.landmarks() - self.photo.landmarks).norm(dim=1).mean() / (left - right).norm())
+
+    def identity_distance(self) -> float:
+        """Euclidean distance of the recogniser's descriptors of photo and rendering; dlib takes < 0.6 as the same
+        person."""
+        rendering = self.model.render(self.final.parameters, self.photo.size)
+        crops = [
+            aligned_crop(self.photo.image.permute(2, 0, 1), self.photo.landmarks),
+            aligned_crop(rendering.image.clamp(0, 1).permute(2, 0, 1), self.landmarks()),
+        ]
+        embedding = IdentityNetwork.default().features(torch.stack(crops)).embedding
+        return float((embedding[0] - embedding[1]).norm())
+
+    def record(self) -> dict[str, Any]:
+        """The content of fit.json."""
+        terms = sorted({name for step in self.steps for name in step.losses})
+        return {
+            "photo": Path(self.photo.source).name,
+            "interrupted": self.interrupted,
+            "identity_distance": self.identity_distance(),
+            "landmark_error": self.landmark_error(),
+            "seconds": self.final.seconds,
+            "peak_memory_mb": peak_memory_mb(),
+            "steps": self.final.index if self.final.stage == "joint" else 0,
+            "device": self.config.device,
+            "seed": self.config.seed,
+            "face": self.face,
+            "parts": dict(self.parts),
+            "contents": dict(self.contents),
+            "notes": list(self.photo.notes),
+            "parameters": as_lists(self.final.parameters),
+            "losses": {name: [step.losses.get(name) for step in self.steps] for name in terms},
+            "stages": [step.stage for step in self.steps],
+            "weights": self.final.weights,
+            "landmarks": self.landmarks().tolist(),
+            "aligned_to_photo": self.photo.to_original.tolist(),
+            "versions": versions(),
+        }
+
+    def summary(self, directory: Path) -> str:
+        """What was reached, in two lines."""
+        state = "interrupted" if self.interrupted else "done"
+        return (
+            f"{directory}: {state} after {self.final.seconds:.0f} s, identity distance {self.identity_distance():.2f} "
+            f"(same person below 0.6), landmark error {self.landmark_error():.3f} of the eye distance.\n"
+            f"Look at {directory / 'report.html'} in a browser; open {directory / 'mesh.obj'} or mesh.glb in Blender."
+        )
+
+    def write(self, directory: Path, brief: bool = False) -> None:
+        """The meshes with their texture, neutral.obj, overlay.png, report.html and fit.json: all of them, or nothing.
+
+        `brief` leaves everything but fit.json out. GanfitError when the folder holds what we did not write, or a
+        finished result where this fit was interrupted.
+        """
+        with complete_result(directory, self.interrupted) as work:
+            self.write_files(work, brief)
+
+    @torch.no_grad()
+    def write_files(self, folder: Path, brief: bool = False) -> None:
+        """The same files into a folder that is there and empty."""
+        record = self.record()
+        if not brief:
+            write_meshes(folder, self.model, self.final.parameters)
+            sheet = overlay(self.photo, self.model, self.final)
+            sheet.save(folder / "overlay.png")
+            if self.photo.faces_found > 1:
+                faces_found_sheet(self.photo.original, self.photo.boxes).save(folder / "faces.png")
+            page = report(record, self.model, self.final.parameters, sheet)
+            (folder / "report.html").write_text(page, encoding="utf-8")
+        write_json(folder / RESULT, record)
+
+
+@torch.no_grad()
+def overlay(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
+    """The sheet: photo | fit over the photo | shape | texture | fit without light | difference.
+
+    Over the photo, and in the difference, lies the face alone: hair, ears and neck are no part of what was compared.
+    """
+    rendering = model.render(step.parameters, photo.size)
+    region = face_region(model, rendering)
+    texture = model.texture(step.parameters.texture).permute(2, 0, 1)[None]
+    texture = torch.nn.functional.interpolate(texture, (photo.size, photo.size), mode="area")[0].permute(1, 2, 0)
+    difference = region * (rendering.image - photo.image).abs()
+    return contact_sheet(
+        {
+            "photo": photo.image,
+            "fit over the photo": over_photo(photo, model, rendering),
+            "shape": rendering.shaded_geometry,
+            "texture": texture,
+            "fit without light": rendering.unlit,
+            f"difference, {DIFFERENCE} times as bright": DIFFERENCE * difference,
+        }
+    )
+
+
+def face_region(model: FaceModel, rendering: Rendering) -> Float[Tensor, "H W 1"]:
+    """How much each pixel belongs to the face that is compared."""
+    return rendering.interpolate(model.morphable.pixel_region[:, None])
+
+
+def over_photo(photo: Photo, model: FaceModel, rendering: Rendering) -> Float[Tensor, "H W 3"]:
+    """The rendered face in the place of the photo's."""
+    region = face_region(model, rendering)
+    return region * rendering.image + (1 - region) * photo.image
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory of this process so far."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

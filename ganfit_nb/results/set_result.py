@@ -1,0 +1,75 @@
+"""A finished fit of an image set as folders: shared/ for the person, one for each photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganfit_nb.files.outputs import complete_result
+from ganfit_nb.fitting.image_set import SetStep
+from ganfit_nb.photos.photo import Photo
+from ganfit_nb.results.export import as_lists, contact_sheet, write_json, write_meshes
+from ganfit_nb.results.recipe import Recipe
+from ganfit_nb.results.result import Result
+
+SHARED = "shared"
+OVERLAY_SIZE = 512
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """The photos of one person by name, how they were fitted, and every step."""
+
+    photos: Mapping[str, Photo]
+    recipe: Recipe
+    steps: Sequence[SetStep]
+    interrupted: bool = False
+
+    def of_photos(self) -> dict[str, Result]:
+        """The result of every photo: the shared shape and texture with its own expression, camera and light."""
+        return {
+            name: self.recipe.result(photo, [step.steps[k] for step in self.steps], self.interrupted)
+            for k, (name, photo) in enumerate(self.photos.items())
+        }
+
+    def write(self, directory: Path) -> None:
+        """shared/ with the meshes and the texture of the person, and what one photo's fit writes beside it.
+
+        All folders are complete before the first takes its place. GanfitError as for one photo's result.
+        """
+        results = self.of_photos()
+        with ExitStack() as folders:
+            for name, result in results.items():
+                result.write_files(folders.enter_context(complete_result(directory / name, self.interrupted)))
+            self._write_shared(folders.enter_context(complete_result(directory / SHARED, self.interrupted)), results)
+
+    @torch.no_grad()
+    def _write_shared(self, work: Path, results: Mapping[str, Result]) -> None:
+        model = self.recipe.face_model()
+        person = self.steps[-1].shared(model)
+        rendering = model.render(person, OVERLAY_SIZE)
+        write_meshes(work, model, person)
+        panels = {"person": rendering.image, "shape": rendering.shaded_geometry, "without light": rendering.unlit}
+        contact_sheet(panels).save(work / "overlay.png")
+        write_json(work / "fit.json", self._record(results, as_lists(person)))
+
+    def _record(self, results: Mapping[str, Result], person: dict[str, list[float]]) -> dict[str, Any]:
+        last = self.steps[-1]
+        return {
+            "photos": list(results),
+            "interrupted": self.interrupted,
+            "identity_distance": float(np.mean([result.identity_distance() for result in results.values()])),
+            "landmark_error": float(np.mean([result.landmark_error() for result in results.values()])),
+            "seconds": last.seconds,
+            "steps": last.index if last.stage == "joint" else 0,
+            "seed": self.recipe.config.seed,
+            "parameters": {name: person[name] for name in ("identity", "texture")},
+            "totals": [step.total for step in self.steps],
+            "stages": [step.stage for step in self.steps],
+        }

@@ -1,0 +1,28 @@
+"""Marks generated data as what it is, wherever its results appear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganfit_nb.files.reading import reading
+
+MARK = "STAND-IN.txt"  # its presence labels every result
+
+
+def mark_stand_in(root: Path, dataset: str, explanation: str) -> None:
+    """Leaves a note in the dataset's folder."""
+    (root / MARK).write_text(f"A stand-in for {dataset}, not {dataset}: {explanation}\n", encoding="utf-8")
+
+
+def data_label(root: Path, dataset: str) -> str:
+    """The name that results bear: the dataset's, or that of its stand-in."""
+    return f"stand-in for {dataset}" if (root / MARK).exists() else dataset
+
+
+def read_mark(root: Path) -> str:
+    """The note in a stand-in's folder; empty where there is none."""
+    path = root / MARK
+    if not path.exists():
+        return ""
+    with reading(path, "is no note of a stand-in; move it away.", at_most=2**16):
+        return path.read_text(encoding="utf-8")
