@@ -25,7 +25,7 @@ from pathlib import Path
 from ganfit_nb.assets import asset_path
 from ganfit_nb.commands.cli import main
 from ganfit_nb.files.outputs import RESULT_FILES, is_result, remove_leftovers
-from ganfit_nb.fitting.stages import FitConfig
+from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.results.recipe import Recipe
 
 PORTRAIT = str(asset_path("astronaut.png"))

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
-from ganfit_nb.fitting.image_set import fit_set
 from ganfit_nb.fitting.second_view import second_view
+from ganfit_nb.fitting.stages import fit_set
 from ganfit_nb.geometry.rigid import rigid_distance, similarity_distance
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.results.export import contact_sheet

@@ -18,10 +18,11 @@ if "OMP_NUM_THREADS" not in os.environ:
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.free_groups import FreeGroups
-from ganfit_nb.fitting.image_set import SetStep, fit_set
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.stages import FitConfig, FitStep, fit
+from ganfit_nb.fitting.stages import fit, fit_people, fit_set
+from ganfit_nb.fitting.steps import FitStep, SetStep
 from ganfit_nb.model_files.load import load_face_model
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
@@ -37,6 +38,7 @@ __all__ = [
     "Photo",
     "SetStep",
     "fit",
+    "fit_people",
     "fit_set",
     "load_face_model",
 ]

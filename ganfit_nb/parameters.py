@@ -23,7 +23,8 @@ LIGHT_NUMBERS = (
 
 @dataclass(frozen=True)
 class FaceParameters:
-    """The latent parameters of one face in one picture.
+    """The latent parameters of one face in one picture, or with a leading dimension those of several people and views
+    (`ganfit_nb.fitting.views`).
 
     identity    p_s, in standard deviations of the identity modes (Eq. 2)
     expression  p_e, in standard deviations of the expression modes (Eq. 2)
@@ -32,11 +33,11 @@ class FaceParameters:
     light       p_l = light position (mm), light colour, ambient colour (1 = full)
     """
 
-    identity: Float[Tensor, " s"]
-    expression: Float[Tensor, " e"]
-    texture: Float[Tensor, " t"]
-    camera: Float[Tensor, " 7"]
-    light: Float[Tensor, " 9"]
+    identity: Float[Tensor, "*p s"]
+    expression: Float[Tensor, "*v e"]
+    texture: Float[Tensor, "*p t"]
+    camera: Float[Tensor, "*v 7"]
+    light: Float[Tensor, "*v 9"]
 
     def items(self) -> Iterator[tuple[str, Tensor]]:
         """(group name, vector) in the paper's order."""

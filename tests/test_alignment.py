@@ -11,8 +11,8 @@ from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.shape_prior import ShapePrior
 from ganfit_nb.fitting.alignment import BIAS_SD, NOISE_SD, LandmarkEnergy
-from ganfit_nb.fitting.image_set import fit_set
 from ganfit_nb.fitting.landmark_pairs import landmark_pairs
+from ganfit_nb.fitting.stages import fit_set
 
 
 @pytest.fixture(scope="module")

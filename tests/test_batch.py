@@ -21,7 +21,7 @@ from ganfit_nb.batches.batch import fit_all, tasks_of, written
 from ganfit_nb.batches.workers import workers
 from ganfit_nb.commands.cli import main
 from ganfit_nb.files.outputs import complete_result, locked
-from ganfit_nb.fitting.stages import FitConfig
+from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.results.recipe import Recipe
 
 PORTRAIT = asset_path("astronaut.png")

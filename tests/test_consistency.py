@@ -7,7 +7,7 @@ from known_face import known_face, picture_of, shape_error
 from ganfit_nb import FaceModel, FitConfig, Photo
 from ganfit_nb.fitting.consistency import Agreement, Consistency
 from ganfit_nb.fitting.free_groups import FreeGroups
-from ganfit_nb.fitting.image_set import fit_set
+from ganfit_nb.fitting.stages import fit_set
 from ganfit_nb.renderer.camera import orbit_camera
 from ganfit_nb.renderer.lighting import frontal_light
 

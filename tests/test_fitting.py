@@ -8,7 +8,7 @@ import torch
 
 from ganfit_nb import FaceModel, FitConfig, FreeGroups, GanfitError, LossWeights, Photo, fit
 from ganfit_nb.assets import asset_path
-from ganfit_nb.fitting.stages import COARSE, learning_rates
+from ganfit_nb.fitting.rates import COARSE, learning_rates
 
 CONFIG = FitConfig(steps=3, size=96)
 

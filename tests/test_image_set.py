@@ -8,8 +8,8 @@ from test_fitting import assert_equal_steps
 from ganfit_nb import FaceModel, FitConfig, GanfitError, LossWeights, Photo, fit
 from ganfit_nb.assets import asset_path
 from ganfit_nb.fitting.free_groups import FreeGroups
-from ganfit_nb.fitting.image_set import fit_set
 from ganfit_nb.fitting.second_view import second_view
+from ganfit_nb.fitting.stages import fit_set
 
 CONFIG = FitConfig(steps=3, size=96)
 

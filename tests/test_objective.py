@@ -8,7 +8,7 @@ import torch
 
 from ganfit_nb import FaceModel, LossWeights, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.fitting.objective import Objective, objectives
+from ganfit_nb.fitting.objective import Evaluation, Objective
 from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.parameters import FaceParameters
 
@@ -36,7 +36,7 @@ REACHES = {
 @pytest.fixture(scope="module")
 def objective():
     photo = Photo.open(asset_path("astronaut.png"))
-    return objectives([photo], FaceModel.default(), IdentityNetwork.default(), size=256)[0]
+    return Objective.of([[photo]], FaceModel.default(), IdentityNetwork.default(), size=256)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,13 @@ def only(term: str) -> LossWeights:
     return weights
 
 
+def evaluate(objective: Objective, face: FaceParameters, weights: LossWeights) -> Evaluation:
+    return objective.evaluate(objective.views.together([face]), weights, 0)
+
+
 def value_and_gradient(objective: Objective, at: FaceParameters, term: str) -> tuple[float, FaceParameters]:
     leaves = at.map(lambda value: value.clone().requires_grad_())
-    total = objective.evaluate(leaves, only(term), 0).total
+    (total,) = evaluate(objective, leaves, only(term)).totals
     gradient = torch.autograd.grad(total, [value for _, value in leaves.items()], allow_unused=True)
     return float(total.detach()), FaceParameters(
         *(torch.zeros_like(v) if g is None else g for (_, v), g in zip(at.items(), gradient, strict=True))
@@ -79,7 +83,7 @@ def uncovered(objective, somewhere):
 @pytest.mark.parametrize("term", list(REACHES))
 def test_gradient_agrees_with_finite_differences(objective, somewhere, uncovered, term, monkeypatch):
     """The gradient added up along a path is the difference between its ends, pixels that change hands included."""
-    weight = objective._pixel_weight(objective.evaluate(somewhere, LossWeights(), 0).rendering) * uncovered
+    weight = objective._pixel_weight(evaluate(objective, somewhere, LossWeights()).renderings[0]) * uncovered
     crop = Objective.crop
 
     def covered_crop(self, image, landmarks):
@@ -110,6 +114,6 @@ def test_gradient_agrees_with_finite_differences(objective, somewhere, uncovered
 
 def test_a_term_of_weight_zero_is_not_computed(objective, somewhere):
     weights = LossWeights(identity=0.0, second_identity=0.0, content=0.0, pixel=0.0)
-    evaluation = objective.evaluate(somewhere, weights, 0)
-    assert evaluation.rendering is None
+    evaluation = evaluate(objective, somewhere, weights)
+    assert not evaluation.renderings
     assert set(evaluation.terms) == {"landmark", "shape_prior", "light_prior", "texture_prior"}

@@ -8,7 +8,8 @@ from known_face import known_face
 
 from ganfit_nb import FaceModel, GanfitError, LossWeights, Photo
 from ganfit_nb.assets import asset_path
-from ganfit_nb.fitting.objective import objectives
+from ganfit_nb.fitting.objective import Objective
+from ganfit_nb.fitting.rates import small_steps
 from ganfit_nb.fitting.sensitivity import (
     Patches,
     along,
@@ -17,7 +18,6 @@ from ganfit_nb.fitting.sensitivity import (
     picture_difference,
     vertex_gradient,
 )
-from ganfit_nb.fitting.stages import small_steps
 from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
 
@@ -94,7 +94,7 @@ def test_a_number_that_is_not_there(face):
 @pytest.fixture(scope="module")
 def objective(model):
     photo = Photo.open(asset_path("astronaut.png"))
-    return replace(objectives([photo], model, IdentityNetwork.default(), size=SIZE)[0], model=model)
+    return replace(Objective.of([[photo]], model, IdentityNetwork.default(), size=SIZE), model=model)
 
 
 @pytest.mark.parametrize("term", ["pixel", "landmark", "identity"])

@@ -11,7 +11,7 @@ import torch
 
 from ganfit_nb import FaceModel, FitConfig, FreeGroups, GanfitError, LossWeights, Photo, fit
 from ganfit_nb.assets import asset_path
-from ganfit_nb.fitting.image_set import fit_set
+from ganfit_nb.fitting.stages import fit_set
 
 NAN = float("nan")
 

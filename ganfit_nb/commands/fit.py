@@ -18,8 +18,7 @@ from ganfit_nb.files.outputs import claim_results, writable_directory
 from ganfit_nb.photos.photo_files import named_photos
 
 if TYPE_CHECKING:
-    from ganfit_nb.fitting.image_set import SetStep
-    from ganfit_nb.fitting.stages import FitStep
+    from ganfit_nb.fitting.steps import FitStep, SetStep
     from ganfit_nb.photos.photo import Photo
     from ganfit_nb.results.recipe import Recipe
     from ganfit_nb.results.result import Result
@@ -87,7 +86,7 @@ face_of.__name__ = "face (a number, or x,y in pixels)"  # what argparse calls it
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """The recipe that the options describe."""
-    from ganfit_nb.fitting.stages import FitConfig
+    from ganfit_nb.fitting.config import FitConfig
     from ganfit_nb.results.recipe import Recipe
 
     config = FitConfig(steps=options.steps, seed=options.seed, device=options.device)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ganfit_nb.errors import GanfitError
 
 if TYPE_CHECKING:
-    from ganfit_nb.fitting.image_set import SetStep
+    from ganfit_nb.fitting.steps import SetStep
     from ganfit_nb.photos.photo import Photo
     from ganfit_nb.results.recipe import Recipe
     from ganfit_nb.results.set_result import SetResult
@@ -62,7 +62,7 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
 def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
     """Runs the fit to its end or until it is interrupted, behind a progress bar."""
     from ganfit_nb.commands.fit import good_steps, is_last
-    from ganfit_nb.fitting.image_set import fit_set
+    from ganfit_nb.fitting.stages import fit_set
     from ganfit_nb.results.set_result import SetResult
 
     steps: list[SetStep] = []

@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ganfit_nb.face.face_model import FaceModel, shipped_texture
+from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.stages import FitConfig, FitStep, fit
+from ganfit_nb.fitting.stages import fit
+from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.recipe import Recipe

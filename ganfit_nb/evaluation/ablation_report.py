@@ -20,7 +20,7 @@ from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.plots import figure
 from ganfit_nb.files.outputs import replaced
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.objective import objectives
+from ganfit_nb.fitting.objective import Objective
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import from_lists, to_pil
@@ -92,10 +92,10 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
 
 def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str, float]:
     config = recipe.config
-    (objective,) = objectives([photo], recipe.face_model(), recipe.network(), size=config.size, seed=config.seed)
-    turned = LossWeights().only("second_identity")
-    views = [objective.evaluate(parameters, turned, index).terms["second_identity"] for index in UNSEEN_VIEWS]
-    seen = objective.evaluate(parameters, LossWeights().only("content", "pixel"), 0).terms
+    objective = Objective.of([[photo]], recipe.face_model(), recipe.network(), size=config.size, seed=config.seed)
+    face, turned = objective.views.together([parameters]), LossWeights().only("second_identity")
+    views = [objective.evaluate(face, turned, index).terms["second_identity"] for index in UNSEEN_VIEWS]
+    seen = objective.evaluate(face, LossWeights().only("content", "pixel"), 0).terms
     return {"turned_identity": float(torch.stack(views).mean())} | {name: float(term) for name, term in seen.items()}
 
 

@@ -29,8 +29,9 @@ from ganfit_nb.evaluation.scan_error import (
 )
 from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.files.outputs import claim_file, has_keys, read_record
-from ganfit_nb.fitting.image_set import SetStep, fit_set
-from ganfit_nb.fitting.stages import FitConfig
+from ganfit_nb.fitting.config import FitConfig
+from ganfit_nb.fitting.stages import fit_set
+from ganfit_nb.fitting.steps import SetStep
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.model_files.registration import register
 from ganfit_nb.photos.landmarks import turned

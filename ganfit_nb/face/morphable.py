@@ -144,16 +144,16 @@ class MorphableModel:
             tensors |= {f"{name}.corners": points.corners.int(), f"{name}.bary": points.bary}
         save_tensors(path, tensors, metadata)
 
-    def vertices(self, identity: Float[Tensor, " s"], expression: Float[Tensor, " e"]) -> Float[Tensor, "V 3"]:
-        """S(p_s, p_e) in mm (Eq. 2); GanfitError when a vector has the wrong length."""
+    def vertices(self, identity: Float[Tensor, "*n s"], expression: Float[Tensor, "*n e"]) -> Float[Tensor, "*n V 3"]:
+        """S(p_s, p_e) in mm (Eq. 2), of one face or several; GanfitError when a vector has the wrong length."""
         for name, value, basis in (
             ("identity", identity, self.identity_basis),
             ("expression", expression, self.expression_basis),
         ):
-            if value.shape != basis.shape[:1]:
+            if value.shape[-1:] != basis.shape[:1]:
                 raise GanfitError(f"The {name} vector must have {len(basis)} numbers, not shape {tuple(value.shape)}.")
         offset = identity @ self.identity_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
-        return self.mean + offset.view(-1, 3)
+        return self.mean + offset.unflatten(-1, (-1, 3))
 
     def expression(self, actions: Mapping[str, float]) -> Float[Tensor, " E"]:
         """p_e of facial actions by name, each from 0 (at rest) to 1 (fully on); they add up.

@@ -6,11 +6,12 @@ in millimetres and a focal length share a vector.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from ganfit_nb.fitting.views import Views
 from ganfit_nb.parameters import FaceParameters
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -29,6 +30,16 @@ class AdamState:
         """The state before the first update."""
         counts = {name: 0 for name, _ in parameters.items()}
         return cls(counts, parameters.map(torch.zeros_like), parameters.map(torch.zeros_like))
+
+    @classmethod
+    def together(cls, views: Views, states: Sequence[AdamState]) -> AdamState:
+        """The states of single views as one; they have had equally many updates."""
+        first, second = (views.together([getattr(state, name) for state in states]) for name in ("first", "second"))
+        return cls(states[0].counts, first, second)
+
+    def of(self, views: Views, view: int) -> AdamState:
+        """The part of one view."""
+        return AdamState(self.counts, views.apart(self.first)[view], views.apart(self.second)[view])
 
     def to(self, device: torch.device | str) -> AdamState:
         """The same moments on another device."""

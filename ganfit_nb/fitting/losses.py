@@ -63,14 +63,17 @@ class LossWeights:
         return LossWeights(**{name: weight if name in names else 0.0 for name, weight in asdict(self).items()})
 
 
-def cosine_distance(a: Float[Tensor, " D"], b: Float[Tensor, " D"]) -> Float[Tensor, ""]:
+def cosine_distance(a: Float[Tensor, "*n D"], b: Float[Tensor, "*n D"]) -> Float[Tensor, " *n"]:
     """1 − a·b / (‖a‖ ‖b‖), the identity distance of Eq. 8."""
-    return 1 - torch.nn.functional.cosine_similarity(a, b, dim=0)
+    return 1 - torch.nn.functional.cosine_similarity(a, b, dim=-1)
 
 
-def content_distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> Float[Tensor, ""]:
-    """Σ_j ‖F^j(a) − F^j(b)‖₂ / (H W C) over the layers' activations (Eq. 9)."""
-    return torch.stack([(x - y).norm() / x.numel() for x, y in zip(a, b, strict=True)]).sum()
+def content_distance(
+    a: Sequence[Float[Tensor, "N _ _ _"]], b: Sequence[Float[Tensor, "N _ _ _"]]
+) -> Float[Tensor, " N"]:
+    """Σ_j ‖F^j(a) − F^j(b)‖₂ / (H W C) over the layers' activations (Eq. 9), for each of N pictures."""
+    layers = [(x - y).flatten(1) for x, y in zip(a, b, strict=True)]
+    return torch.stack([layer.norm(dim=1) / layer.shape[1] for layer in layers]).sum(0)
 
 
 def pixel_distance(
@@ -88,6 +91,6 @@ def landmark_distance(
     return (weight * (squared + 1e-6).sqrt()).sum()  # 1e-6: a finite gradient where two points meet
 
 
-def prior(*coefficients: Tensor) -> Float[Tensor, ""]:
+def prior(coefficients: Float[Tensor, "*n K"]) -> Float[Tensor, " *n"]:
     """Reg of Eq. 12: mean square of coefficients given in standard deviations."""
-    return torch.cat([c.flatten() for c in coefficients]).square().mean()
+    return coefficients.square().mean(-1)

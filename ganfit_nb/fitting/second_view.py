@@ -43,14 +43,14 @@ def light_mean() -> Float[Tensor, " 9"]:
     return torch.cat([position, torch.full((3,), LIGHT_MEAN), torch.full((3,), AMBIENT_MEAN)])
 
 
-def light_deviation(light: Float[Tensor, " 9"]) -> Float[Tensor, " 8"]:
+def light_deviation(light: Float[Tensor, "*n 9"]) -> Float[Tensor, "*n 8"]:
     """How far a light's colours are from the Gaussian's mean, in standard deviations: its prior in Eq. 12.
 
     The common intensity has one deviation, the tint of each channel a smaller one; the direction is left free.
     """
-    colours = (light - light_mean().to(light))[3:].reshape(2, 3)
-    intensity = colours.mean(dim=1)
-    return torch.cat([intensity / INTENSITY_SD, ((colours - intensity[:, None]) / TINT_SD).flatten()])
+    colours = (light - light_mean().to(light))[..., 3:].unflatten(-1, (2, 3))
+    intensity = colours.mean(-1)
+    return torch.cat([intensity / INTENSITY_SD, ((colours - intensity[..., None]) / TINT_SD).flatten(-2)], -1)
 
 
 def second_view(parameters: FaceParameters, seed: int, index: int) -> FaceParameters:

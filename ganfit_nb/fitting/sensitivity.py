@@ -92,8 +92,13 @@ def vertex_gradient(objective: Objective, parameters: FaceParameters, weights: L
     The mean enters S = mean + U_s p_s + U_e p_e (Eq. 2) with factor one, so it takes the vertices' place as the leaf.
     """
     offset = torch.zeros_like(objective.model.morphable.mean).requires_grad_()
-    total = _moved(objective, offset).evaluate(parameters, weights, 0).total
+    total = _total(_moved(objective, offset), parameters, weights)
     return torch.autograd.grad(total, offset)[0] if total.requires_grad else offset.detach()
+
+
+def _total(objective: Objective, parameters: FaceParameters, weights: LossWeights) -> Float[Tensor, ""]:
+    """Σ λ L (Eq. 12) of the objective's one photo."""
+    return objective.evaluate(objective.views.together([parameters]), weights, 0).totals.sum()
 
 
 def _moved(objective: Objective, offset: Float[Tensor, "V 3"]) -> Objective:
@@ -155,7 +160,6 @@ class Patches:
         for patch in range(self.count):
             with torch.no_grad():
                 out, back = (
-                    _moved(objective, sign * PUSH * self.pushed(patch)).evaluate(parameters, weights, 0).total
-                    for sign in (1, -1)
+                    _total(_moved(objective, sign * PUSH * self.pushed(patch)), parameters, weights) for sign in (1, -1)
                 )
             yield patch, float((out - back) / (2 * PUSH))

@@ -65,12 +65,13 @@ class IdentityFeatures:
     embedding: Float[Tensor, "N D"]
     activations: tuple[Float[Tensor, "N _ _ _"], ...]
 
-    def rows(self) -> list[IdentityFeatures]:
-        """The features of each crop by itself, batches of one."""
-        return [
-            IdentityFeatures(self.embedding[k : k + 1], tuple(a[k : k + 1] for a in self.activations))
-            for k in range(len(self.embedding))
-        ]
+    def split(self, count: int) -> tuple[IdentityFeatures, IdentityFeatures]:
+        """The features of the first `count` crops, and of those after them."""
+        first, rest = (
+            IdentityFeatures(self.embedding[part], tuple(a[part] for a in self.activations))
+            for part in (slice(count), slice(count, None))
+        )
+        return first, rest
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
-from ganfit_nb.fitting.stages import FitStep
+from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import contact_sheet
 

@@ -12,8 +12,10 @@ from ganfit_nb.assets.registry import shipped_sha256
 from ganfit_nb.face.face_model import FaceModel, shipped_texture
 from ganfit_nb.face.gan_texture import GanTexture
 from ganfit_nb.files.fingerprint import fingerprint
+from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.stages import FitConfig, FitStep, fit
+from ganfit_nb.fitting.stages import fit
+from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.model_files.load import load_face_model
 from ganfit_nb.networks.arcface import PACKS, load_arcface, packs_folder
 from ganfit_nb.networks.identity import IdentityNetwork

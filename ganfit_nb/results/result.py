@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.files.outputs import RESULT, complete_result
-from ganfit_nb.fitting.stages import FitConfig, FitStep
+from ganfit_nb.fitting.config import FitConfig
+from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.networks.identity import IdentityNetwork, aligned_crop
 from ganfit_nb.photos.faces_found import Choice, faces_found_sheet
 from ganfit_nb.photos.photo import Photo

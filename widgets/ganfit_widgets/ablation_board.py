@@ -16,7 +16,8 @@ from traitlets import Tuple, observe, validate
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.evaluation.ablation import VARIANTS, Variant
 from ganfit_nb.face.face_model import FaceModel
-from ganfit_nb.fitting.stages import FitConfig, FitStep
+from ganfit_nb.fitting.config import FitConfig
+from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.drawing import Drawing

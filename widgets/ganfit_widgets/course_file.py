@@ -16,7 +16,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.reading import reading, require_file
 from ganfit_nb.fitting.adam import AdamState
 from ganfit_nb.fitting.gauss_newton import NewtonState
-from ganfit_nb.fitting.stages import FitStep
+from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.results.export import from_lists
 

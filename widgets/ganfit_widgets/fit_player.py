@@ -21,9 +21,11 @@ from traitlets import Unicode, observe, validate
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.free_groups import FreeGroups
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.stages import FitConfig, FitStep, fit
+from ganfit_nb.fitting.stages import fit
+from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.animation import write_animation
 from ganfit_nb.results.result import Result

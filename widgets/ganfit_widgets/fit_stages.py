@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganfit_nb.fitting.image_set import CONSISTENCY_STEPS, SetStep
-from ganfit_nb.fitting.stages import ALIGN_STEPS, FitConfig, FitStep
+from ganfit_nb.fitting.config import FitConfig
+from ganfit_nb.fitting.stages import ALIGN_STEPS, CONSISTENCY_STEPS
+from ganfit_nb.fitting.steps import FitStep, SetStep
 from ganfit_widgets.step_player import StepPlayer
 
 # A step of the joint stage, or of the one in which photos agree, in steps of the alignment: 1.02 s and 0.35 s at 192

@@ -10,8 +10,8 @@ from traitlets import Float as FloatTrait
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.rates import small_steps
 from ganfit_nb.fitting.sensitivity import along, picture, picture_derivative, picture_difference
-from ganfit_nb.fitting.stages import small_steps
 from ganfit_nb.parameters import FaceParameters, meaning
 from ganfit_nb.photos.photo import Photo
 from ganfit_widgets.colour_map import ColourScale

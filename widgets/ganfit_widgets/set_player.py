@@ -13,10 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.free_groups import FreeGroups
-from ganfit_nb.fitting.image_set import SetStep, fit_set
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.stages import FitConfig
+from ganfit_nb.fitting.stages import fit_set
+from ganfit_nb.fitting.steps import SetStep
 from ganfit_nb.photos.photo import Photo
 from ganfit_widgets.component import grow, joined
 from ganfit_widgets.curve_chart import CurveChart

@@ -14,7 +14,7 @@ from traitlets import Unicode, observe, validate
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.objective import objectives
+from ganfit_nb.fitting.objective import Objective
 from ganfit_nb.fitting.sensitivity import Patches, vertex_gradient
 from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.parameters import FaceParameters
@@ -50,7 +50,7 @@ class VertexGradients(StepPlayer):
     def __init__(
         self, model: FaceModel, parameters: FaceParameters, photo: Photo, *, size: int = 128, mesh_size: int = 250
     ) -> None:
-        (self.objective,) = objectives([photo], model, IdentityNetwork.default(), size=size)
+        self.objective = Objective.of([[photo]], model, IdentityNetwork.default(), size=size)
         self.model, self.parameters = self.objective.model, parameters
         self.patches = Patches.of(self.model, parameters, PATCHES)
         vertices = self.model.vertices(parameters).detach()
