@@ -3,10 +3,17 @@
 import pytest
 import torch
 
-from ganfit_nb.renderer import lighting, phong_numba
+from ganfit_nb.renderer import lighting, phong_numba, rasterizer_torch
 
 EYE = torch.tensor([0.0, 0.0, 500.0])
-PHONG = pytest.mark.parametrize("phong", [lighting.phong, phong_numba.phong], ids=["torch", "numba"])
+
+
+def compiled_phong(albedo, normals, positions, eye, p_l):
+    """Of points that are all in one view."""
+    return phong_numba.phong(albedo, normals, positions, eye[None], p_l[None], torch.zeros(len(albedo), dtype=int))
+
+
+PHONG = pytest.mark.parametrize("phong", [lighting.phong, compiled_phong], ids=["torch", "numba"])
 
 
 def light(position, colour=0.6, ambient=0.3):
@@ -72,10 +79,22 @@ def test_null_normals_and_a_light_on_the_surface_stay_finite(phong):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_compiled_equals_plain(dtype):
     inputs = [t.detach().requires_grad_() for t in points(500, dtype)]
-    plain, compiled = lighting.phong(*inputs), phong_numba.phong(*inputs)
+    plain, compiled = lighting.phong(*inputs), compiled_phong(*inputs)
     weight = torch.randn_like(plain)
     assert torch.allclose(plain, compiled, atol=1e-5)
     for a, b in zip(
         torch.autograd.grad(plain, inputs, weight), torch.autograd.grad(compiled, inputs, weight), strict=True
     ):
         assert (a - b).abs().max() <= 1e-4 * a.abs().max()
+
+
+@pytest.mark.parametrize("phong", [rasterizer_torch.phong, phong_numba.phong], ids=["torch", "numba"])
+def test_points_of_two_views_have_their_own_eye_and_light(phong):
+    albedo, normals, positions, eye, p_l = (tensor.detach() for tensor in points(8))
+    eyes, lights = torch.stack([eye, -eye]), torch.stack([p_l, 2 * p_l])
+    view = torch.arange(8) % 2
+    colours = phong(albedo, normals, positions, eyes, lights, view)
+    for k in range(2):
+        mine = view == k
+        expected = lighting.phong(albedo[mine], normals[mine], positions[mine], eyes[k], lights[k])
+        torch.testing.assert_close(colours[mine], expected)

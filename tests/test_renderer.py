@@ -36,8 +36,8 @@ def tangle(count=3000):
 def test_compiled_rasterizer_equals_the_oracle(mesh, size):
     vertices, faces = mesh()
     screen = project(vertices, frontal_camera(), size)
-    found = rasterizer_numba.pix_to_face(screen, faces, size)
-    assert torch.equal(found, rasterizer_torch.pix_to_face(screen, faces, size))
+    found = rasterizer_numba.pix_to_face(screen[None], faces, size)
+    assert torch.equal(found, rasterizer_torch.pix_to_face(screen[None], faces, size))
     pixels = (found.view(-1) >= 0).nonzero().flatten()
     corners = faces[found.view(-1)[pixels]]
     screen, attributes = screen.double().requires_grad_(), torch.randn(len(vertices), 4, dtype=D, requires_grad=True)
@@ -107,16 +107,23 @@ def test_faces_behind_and_around_the_eye_are_left_out():
 # --- texture and normals ---------------------------------------------------------------------------------------------
 
 
-def test_compiled_texture_sampling_equals_grid_sample():
-    texture = torch.rand(20, 30, 3, dtype=D, requires_grad=True)
+def test_texture_sampling_equals_grid_sample():
+    textures = torch.rand(2, 20, 30, 3, dtype=D, requires_grad=True)
     uv = (torch.rand(500, 2, dtype=D) * 1.2 - 0.1).requires_grad_()
-    weight = torch.randn(500, 3, dtype=D)
+    weight, view = torch.randn(500, 3, dtype=D), torch.arange(500) % 2
+
+    def grid_sample(textures, uv, view):
+        grid, images = (2 * uv - 1)[None, None].expand(2, -1, -1, -1), textures.permute(0, 3, 1, 2)
+        values = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        return torch.where(view[:, None] == 0, *values[:, :, 0].mT)
+
     results = []
-    for module in (rasterizer_numba, rasterizer_torch):
-        values = module.sample_uv(texture, uv)
-        results.append((values, *torch.autograd.grad(values, (texture, uv), weight)))
-    for ours, oracle in zip(*results, strict=True):
-        assert torch.allclose(ours, oracle, atol=1e-10)
+    for sample in (rasterizer_numba.sample_uv, rasterizer_torch.sample_uv, grid_sample):
+        values = sample(textures, uv, view)
+        results.append((values, *torch.autograd.grad(values, (textures, uv), weight)))
+    for compiled, plain, oracle in zip(*results, strict=True):
+        assert torch.allclose(compiled, oracle, atol=1e-10)
+        assert torch.allclose(plain, oracle, atol=1e-10)
 
 
 def test_compiled_normals_equal_plain_ones_and_point_outwards():
@@ -222,22 +229,17 @@ def integral_and_difference(function, steps=24):
     return 2 * sum(gradients) / steps, ahead - behind
 
 
-SAMPLING = pytest.mark.parametrize("sampling", ["pixel", "vertex"])
-
-
-@SAMPLING
 @pytest.mark.parametrize("move", ["scale", "x", "y", "z"])
-def test_gradient_of_moving_the_head(sampling, move):
-    scene = Scene(sampling=sampling)
+def test_gradient_of_moving_the_head(move):
+    scene = Scene()
     direction = torch.eye(3, dtype=D)["xyz".index(move)] if move != "scale" else scene.vertices / 100
     integral, difference = integral_and_difference(lambda t: scene.loss(vertices=scene.vertices + t * direction))
     assert integral == pytest.approx(difference, rel=0.03)
 
 
-@SAMPLING
 @pytest.mark.parametrize("number", range(7))
-def test_gradient_to_each_camera_number(sampling, number):
-    scene = Scene(sampling=sampling)
+def test_gradient_to_each_camera_number(number):
+    scene = Scene()
     step = torch.tensor([20.0, 20, 20, 1, 1, 20, 0.1], dtype=D)[number]
     direction = torch.eye(7, dtype=D)[number] * step
     integral, difference = integral_and_difference(lambda t: scene.loss(camera=scene.camera + t * direction))
@@ -251,9 +253,8 @@ def test_without_antialiasing_outlines_have_no_gradient():
     assert abs(integral - difference) > 0.5 * abs(difference)
 
 
-@SAMPLING
-def test_gradient_to_light_and_texture(sampling):
-    scene = Scene(sampling=sampling)
+def test_gradient_to_light_and_texture():
+    scene = Scene()
     for number in range(9):
         direction = torch.eye(9, dtype=D)[number] * (100.0 if number < 3 else 1.0)
         gradient, difference = gradient_and_difference(
@@ -292,6 +293,32 @@ def test_all_gradients_equal_the_oracles(monkeypatch):
         assert (ours - oracle).abs().max() <= 1e-8 * oracle.abs().max()
 
 
+@pytest.mark.parametrize("compiled", [True, False], ids=["numba", "torch"])
+def test_views_rendered_together_are_those_rendered_alone(monkeypatch, compiled):
+    """Each with its own mesh, texture, camera and light: pictures, and gradients to all of these."""
+    monkeypatch.setattr(sys.modules["ganfit_nb.renderer.rasterize"], "_COMPILED", compiled)
+    vertices, faces, uv = two_eggs(dtype=D)
+    count, size = 3, 64
+    views = [
+        torch.stack([vertices * (1 + 0.1 * k) for k in range(count)]),
+        torch.rand(count, 16, 16, 3, dtype=D),
+        torch.stack([orbit_camera(0.4 * k - 0.4, 0.1 * k).to(D) for k in range(count)]),
+        torch.stack([frontal_light().to(D) * (1 + 0.2 * k) for k in range(count)]),
+    ]
+    weight = torch.randn(count, size, size, 3, dtype=D)
+
+    def pictures(inputs, weight):
+        inputs = [tensor.clone().requires_grad_() for tensor in inputs]
+        drawn = render(inputs[0], faces, uv, *inputs[1:], size, background=BACKGROUND)
+        shown = (drawn.image, drawn.alpha, drawn.normals, drawn.shaded_geometry, drawn.unlit)
+        return [*shown, *torch.autograd.grad((drawn.image * weight).sum(), inputs)]
+
+    together = pictures(views, weight)
+    alone = [pictures([tensor[k] for tensor in views], weight[k]) for k in range(count)]
+    for several, single in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(several, torch.stack(single), rtol=1e-9, atol=1e-9)
+
+
 # --- the picture -----------------------------------------------------------------------------------------------------
 
 
@@ -318,7 +345,7 @@ def test_pictures_of_the_same_view():
     assert clay.std() > 0.05
     uv = rendering.interpolate(egg()[2])
     inner = full & (uv[..., 0] > 0.3) & (uv[..., 0] < 0.7)  # away from the seam
-    expected = rasterizer_torch.sample_uv(smooth_texture(), uv[inner])
+    expected = rasterizer_torch.sample_uv(smooth_texture()[None], uv[inner], torch.zeros(int(inner.sum()), dtype=int))
     assert torch.allclose(rendering.unlit[inner], expected, atol=1e-4)
 
 

@@ -19,7 +19,6 @@ from ganfit_nb.fitting.sensitivity import (
     vertex_gradient,
 )
 from ganfit_nb.networks.identity import IdentityNetwork
-from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
 
 SIZE = 96
 NUMBERS = [
@@ -78,11 +77,6 @@ def test_without_antialiasing_outlines_are_missing(model, face):
     )
     assert smooth == pytest.approx(truth, rel=0.01)
     assert abs(jagged - truth) > 0.5 * abs(truth)
-
-
-def test_sampling_equals_grid_sample():
-    texture, uv = torch.rand(20, 30, 3), torch.rand(500, 2) * 1.2 - 0.1
-    torch.testing.assert_close(rasterizer_forward.sample_uv(texture, uv), rasterizer_torch.sample_uv(texture, uv))
 
 
 def test_a_number_that_is_not_there(face):

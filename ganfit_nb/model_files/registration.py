@@ -75,7 +75,7 @@ def see_points(
             "nose and mouth."
         )
     pixel = found[0].dense[:, :2].long().clamp(0, SIZE - 1)
-    covered = rendering.surface.positions[: len(rendering.fragments.pixels)]
+    covered = rendering.points.positions[: len(rendering.fragments.pixels)]
     on_surface = rendering.fragments.pix_to_face[pixel[:, 1], pixel[:, 0]] >= 0
     facing = rendering.normals[pixel[:, 1], pixel[:, 0], 2].clamp(min=0)  # a point seen edge-on is badly placed
     positions = rendering.fragments.image(covered)[pixel[:, 1], pixel[:, 0]]

@@ -24,9 +24,10 @@ from ganfit_nb.renderer.fragments import Fragments
 
 
 class Outlines(NamedTuple):
-    """How outlines blend a picture, and the K points on them whose colour that takes (as triangles' corners and bary).
+    """How outlines blend pictures, and the K points on them whose colour that takes (as triangles' corners and bary).
 
-    Each pixel in `to` takes `weight` <= 1/2 of colour `source`: a pixel, or H·W + k for the k-th point.
+    Each pixel in `to` takes `weight` <= 1/2 of colour `source`: a pixel, or (number of pixels) + k for the k-th point.
+    Pixels and vertices are counted through all views, as in `Fragments`.
     """
 
     to: Int[Tensor, " M"]
@@ -76,30 +77,32 @@ def edge_table(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "E 4"]:
     return torch.cat([half_edges, opposite[:, None], other[:, None]], 1)[first]
 
 
-def no_outlines(screen: Float[Tensor, "V 3"]) -> Outlines:
+def no_outlines(screen: Float[Tensor, "*n V 3"]) -> Outlines:
     """Nothing to blend: a picture with jagged outlines and no gradient from them."""
     none = torch.empty(0, dtype=torch.int64, device=screen.device)
     return Outlines(none, none, screen.new_empty(0), none.view(0, 3), screen.new_empty(0, 3))
 
 
-def find_outlines(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], fragments: Fragments) -> Outlines:
-    """The outlines in a picture of `screen`; weights and bary are differentiable in `screen`.
+def find_outlines(screen: Float[Tensor, "*n V 3"], faces: Int[Tensor, "F 3"], fragments: Fragments) -> Outlines:
+    """The outlines in the pictures of `screen`; weights and bary are differentiable in `screen`.
 
     An edge is an outline where it is the border of the mesh or both its faces lie on the same side of it on the screen,
     and where the outer pixel shows something farther away. Where surfaces pass through each other there is no edge,
     hence no blend. Each pixel is blended once, by the largest weight: for a straight outline that is the one
     along the axis it is steeper to, within 1/8 of the covered area.
     """
-    size = fragments.pix_to_face.shape[0]
+    size, count = fragments.pix_to_face.shape[-1], screen.shape[-2]
+    screen = screen.reshape(-1, 3)
     with torch.no_grad():
-        edges = _outline_edges(screen, edge_table(faces))
-        found = _visible(_crossings(screen, edges, size), fragments)
+        first = torch.arange(0, len(screen), count, device=screen.device)  # vertex of each view
+        edges = _outline_edges(screen, (edge_table(faces) + first[:, None, None]).view(-1, 4))
+        found = _visible(_crossings(screen, edges, count, size), fragments)
         spills = found.reach > 0.5  # into the outer pixel; else what is behind shows in the inner one
         to = torch.where(spills, found.outer, found.inner)
         strongest = _last_of_each(to, (found.reach - 0.5).abs())
         found, to, points = found.at(strongest), to[strongest], spills[strongest].nonzero().flatten()
         source = found.outer.clone()
-        source[points] = size * size + torch.arange(len(points), device=points.device)
+        source[points] = fragments.pix_to_face.numel() + torch.arange(len(points), device=points.device)
 
     crossing, near_a, near_b = _meet(_ends(screen, found.edge, found.transposed), found.line)
     weight = (crossing - found.border).abs()
@@ -115,17 +118,18 @@ def _outline_edges(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "E 4"]) -> I
     return edges[((side * other > 0) & in_front).nonzero().flatten(), :3]
 
 
-def _crossings(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], size: int) -> _Crossings:
-    """All crossings of edges with lines between two pixels of the picture."""
+def _crossings(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], count: int, size: int) -> _Crossings:
+    """All crossings of edges with lines between two pixels of their picture. A view has `count` vertices."""
     edges = torch.cat([edges, edges])
     transposed = torch.arange(len(edges), device=edges.device) >= len(edges) // 2
     y = _ends(screen, edges, transposed)[:, :2, 1]
     # an edge crosses the line at k + 1/2 if that lies in [lower end, upper end)
     first, end = (y.amin(1) - 0.5).ceil().clamp(0, size), (y.amax(1) - 0.5).ceil().clamp(0, size)
-    count = (end - first).long()
-    i = torch.repeat_interleave(torch.arange(len(edges), device=edges.device), count)
-    line = first.long()[i] + torch.arange(len(i), device=i.device) - (count.cumsum(0) - count)[i]
+    lines = (end - first).long()
+    i = torch.repeat_interleave(torch.arange(len(edges), device=edges.device), lines)
+    line = first.long()[i] + torch.arange(len(i), device=i.device) - (lines.cumsum(0) - lines)[i]
     edge, transposed = edges[i], transposed[i]
+    picture = edge[:, 0] // count * size**2
 
     ends = _ends(screen, edge, transposed)
     crossing, near_a, near_b = _meet(ends, line)
@@ -137,7 +141,7 @@ def _crossings(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], size: in
     inner, outer = border - (~inner_after).long(), border - inner_after.long()
 
     def pixel(k: Tensor) -> Tensor:
-        return torch.where(transposed, k * size + line, line * size + k)
+        return picture + torch.where(transposed, k * size + line, line * size + k)
 
     inside = ((border > 0) & (border < size)).nonzero().flatten()
     depth = 1 / (near_a + near_b)

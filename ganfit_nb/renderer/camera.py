@@ -16,9 +16,9 @@ ORIGIN_ROW = 0.52  # of the side: where that crop puts the origin of model space
 NEAR = 1.0  # mm; what is closer to the eye than this, or behind it, has no meaningful projection
 
 
-def eye(p_c: Float[Tensor, " 7"]) -> Float[Tensor, " 3"]:
+def eye(p_c: Float[Tensor, "*n 7"]) -> Float[Tensor, "*n 3"]:
     """The camera's position [x_c, y_c, z_c], mm in model space."""
-    return p_c[:3]
+    return p_c[..., :3]
 
 
 def frontal_camera(distance: float = 1000.0) -> Float[Tensor, " 7"]:
@@ -38,31 +38,34 @@ def orbit_camera(yaw: float, pitch: float, distance: float = 1000.0) -> Float[Te
     return torch.tensor([*position, 0.0, above, 0.0, 2.0 * distance / CROP_SIDE])
 
 
-def camera_axes(p_c: Float[Tensor, " 7"]) -> Float[Tensor, "3 3"]:
+def camera_axes(p_c: Float[Tensor, "*n 7"]) -> Float[Tensor, "*n 3 3"]:
     """Rows: unit vectors to the right, up and forward, in model space; +y is up, so there is no roll.
 
     GanfitError where these are undefined: eye and target coincide, the view is along ±y, or a number is not finite.
+    A GPU is not asked, for it would have to be waited for; its pictures are not finite then.
     """
-    forward = p_c[3:6] - p_c[:3]
-    right = torch.stack([-forward[2], torch.zeros_like(forward[0]), forward[0]])  # forward × (0, 1, 0)
-    if not bool(right.norm() > 1e-6 * forward.norm()):  # also true for NaN
+    forward = p_c[..., 3:6] - p_c[..., :3]
+    x, _, z = forward.unbind(-1)
+    right = torch.stack([-z, torch.zeros_like(z), x], -1)  # forward × (0, 1, 0)
+    if not p_c.is_cuda and not bool((right.norm(dim=-1) > 1e-6 * forward.norm(dim=-1)).all()):  # also true for NaN
         raise GanfitError(
             "The camera has no direction: its eye and target must be finite, apart, and not straight above each other."
         )
-    forward = forward / forward.norm()
-    right = right / right.norm()
-    return torch.stack([right, torch.linalg.cross(right, forward), forward])
+    forward = forward / forward.norm(dim=-1, keepdim=True)
+    right = right / right.norm(dim=-1, keepdim=True)
+    return torch.stack([right, torch.linalg.cross(right, forward), forward], -2)
 
 
-def project(points: Float[Tensor, "*n 3"], p_c: Float[Tensor, " 7"], size: int) -> Float[Tensor, "*n 3"]:
-    """Model space (mm) to the screen: [x px, y px, depth mm], differentiable in both arguments.
+def project(points: Float[Tensor, "*m 3"], p_c: Float[Tensor, "*n 7"], size: int) -> Float[Tensor, "*m 3"]:
+    """Model space (mm) to the screen: [x px, y px, depth mm], differentiable in both arguments. One camera for all
+    points, or one for each set of points (*n N 3).
 
     x_px = size/2 (1 + f x/depth) and y_px = size/2 (1 - f y/depth) in camera coordinates, f in half image sides.
     Depth is measured along the view, positive in front of the eye. Points nearer than NEAR keep their true depth but
     get the pixel they would have at NEAR, a finite number to be ignored.
     """
-    x, y, depth = ((points - eye(p_c)) @ camera_axes(p_c).T).unbind(-1)
-    scale = 0.5 * size * p_c[6] / depth.clamp(min=NEAR)
+    x, y, depth = ((points - eye(p_c)[..., None, :]) @ camera_axes(p_c).mT).unbind(-1)
+    scale = 0.5 * size * p_c[..., 6:] / depth.clamp(min=NEAR)
     return torch.stack([0.5 * size + scale * x, 0.5 * size - scale * y, depth], dim=-1)
 
 

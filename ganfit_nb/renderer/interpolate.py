@@ -9,7 +9,8 @@ from ganfit_nb.renderer.fragments import Fragments
 from ganfit_nb.renderer.rasterize import backend
 
 
-def interpolate(attributes: Float[Tensor, "V C"], fragments: Fragments) -> Float[Tensor, "H W C"]:
+def interpolate(attributes: Float[Tensor, "*n V C"], fragments: Fragments) -> Float[Tensor, "*n H W C"]:
     """Attributes of the vertices as an image, 0 in the background; differentiable in attributes and vertices."""
-    values = backend(attributes.device).interpolate(attributes, fragments.corners, fragments.bary)
+    flat = attributes.reshape(-1, attributes.shape[-1])
+    values = backend(attributes.device).interpolate(flat, fragments.corners, fragments.bary)
     return fragments.image(values)

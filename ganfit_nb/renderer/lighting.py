@@ -25,10 +25,11 @@ def phong(
     albedo: Float[Tensor, "n 3"],
     normals: Float[Tensor, "n 3"],
     positions: Float[Tensor, "n 3"],
-    eye: Float[Tensor, " 3"],
-    p_l: Float[Tensor, " 9"],
+    eye: Float[Tensor, "*#n 3"],
+    p_l: Float[Tensor, "*#n 9"],
 ) -> Float[Tensor, "n 3"]:
-    """Reflected RGB at n surface points (positions and eye in mm; normals need no unit length).
+    """Reflected RGB at n surface points (positions and eye in mm; normals need no unit length), all under one eye and
+    light or each under its own.
 
     albedo (ambient + light n·l) + light k_s (r·v)^5 n·l, with l to the light, v to the eye and r = 2 (n·l) n - l.
     The lobe carries n·l (Lafortune & Willems 1994) so that it fades out at the terminator instead of jumping.
@@ -36,12 +37,13 @@ def phong(
     stop at 0, with gradient 0 beyond. Not clamped above: values over 1 keep their gradient.
     """
     n = _unit(normals)
-    to_light, to_eye = _unit(p_l[:3] - positions), _unit(eye - positions)
+    position, colour, ambient = p_l.split(3, dim=-1)
+    to_light, to_eye = _unit(position - positions), _unit(eye - positions)
     n_l = (n * to_light).sum(1, keepdim=True)
     r_v = 2.0 * n_l * (n * to_eye).sum(1, keepdim=True) - (to_light * to_eye).sum(1, keepdim=True)
     diffuse = n_l.clamp(min=0.0)
     specular = SPECULAR * r_v.clamp(min=0.0) ** SHININESS * diffuse
-    return albedo * (p_l[6:] + p_l[3:6] * diffuse) + p_l[3:6] * specular
+    return albedo * (ambient + colour * diffuse) + colour * specular
 
 
 def _unit(vectors: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:

@@ -9,7 +9,7 @@ from typing import Any, no_type_check
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -23,36 +23,38 @@ def phong(
     albedo: Float[Tensor, "n 3"],
     normals: Float[Tensor, "n 3"],
     positions: Float[Tensor, "n 3"],
-    eye: Float[Tensor, " 3"],
-    p_l: Float[Tensor, " 9"],
+    eyes: Float[Tensor, "v 3"],
+    lights: Float[Tensor, "v 9"],
+    view: Int[Tensor, " n"],
 ) -> Float[Tensor, "n 3"]:
-    """See `lighting.phong`, which this equals."""
-    return _Phong.apply(albedo, normals, positions, torch.cat([eye, p_l]))
+    """`lighting.phong` of points that each belong to a view, with the view's eye and light."""
+    return _Phong.apply(albedo, normals, positions, torch.cat([eyes, lights], 1), view)
 
 
 class _Phong(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, albedo: Tensor, normals: Tensor, positions: Tensor, scene: Tensor) -> Tensor:
-        ctx.save_for_backward(albedo, normals, positions, scene)
+    def forward(ctx: Any, albedo: Tensor, normals: Tensor, positions: Tensor, scenes: Tensor, view: Tensor) -> Tensor:
+        ctx.save_for_backward(albedo, normals, positions, scenes, view)
         colours = torch.empty(albedo.shape, dtype=albedo.dtype)
-        in_parts(_shade, *CONSTANTS, albedo, normals, positions, scene, colours)
+        in_parts(_shade, *CONSTANTS, albedo, normals, positions, scenes, view, colours)
         return colours
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_colours: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, grad_colours: Tensor) -> tuple[Tensor | None, ...]:
         grads = [torch.empty(tensor.shape, dtype=tensor.dtype) for tensor in ctx.saved_tensors[:3]]
-        grad_scene = torch.zeros((PARTS, 12), dtype=torch.float64)
-        in_parts(_shade_backward, *CONSTANTS, *ctx.saved_tensors, grad_colours, *grads, grad_scene)
-        return *grads, grad_scene.sum(0).to(grad_colours)
+        grad_scenes = torch.zeros((PARTS, *ctx.saved_tensors[3].shape), dtype=torch.float64)
+        in_parts(_shade_backward, *CONSTANTS, *ctx.saved_tensors, grad_colours, *grads, grad_scenes)
+        return *grads, grad_scenes.sum(0).to(grad_colours), None
 
 
 @compiled
 @no_type_check
-def _shade(part, parts, tiny, k_s, power, albedo, normals, positions, scene, colours):
-    """scene = eye, light position, light colour, ambient colour (3 each)."""
+def _shade(part, parts, tiny, k_s, power, albedo, normals, positions, scenes, view, colours):
+    """A scene is eye, light position, light colour, ambient colour (3 each)."""
     count = len(albedo)
     for i in range(part * count // parts, (part + 1) * count // parts):
+        scene = scenes[view[i]]
         nn = nl = ne = ll = ee = le = 0.0
         for k in range(3):
             n, to_l, to_e = normals[i, k], scene[3 + k] - positions[i, k], scene[k] - positions[i, k]
@@ -82,16 +84,18 @@ def _shade_backward(
     albedo,
     normals,
     positions,
-    scene,
+    scenes,
+    view,
     grad_colours,
     grad_albedo,
     grad_normals,
     grad_positions,
-    grad_scene,
+    grad_scenes,
 ):
-    """Gradient to the points, and to the scene in this part's own row of `grad_scene`."""
-    total, count = grad_scene[part], len(albedo)
+    """Gradient to the points, and to the scenes in this part's own rows of `grad_scenes`."""
+    count = len(albedo)
     for i in range(part * count // parts, (part + 1) * count // parts):
+        scene, total = scenes[view[i]], grad_scenes[part, view[i]]
         nn = nl = ne = ll = ee = le = 0.0
         for k in range(3):
             n, to_l, to_e = normals[i, k], scene[3 + k] - positions[i, k], scene[k] - positions[i, k]

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ganfit_nb.renderer import rasterizer_forward, rasterizer_torch
+from ganfit_nb.renderer import rasterizer_torch
 from ganfit_nb.renderer.fragments import Fragments
 
 try:
@@ -44,7 +44,7 @@ def backend(device: torch.device) -> ModuleType:
     On the CPU the compiled one, on CUDA PyTorch3D's where it is installed; plain torch where these are missing.
     """
     if _FORWARD.get():
-        return rasterizer_forward
+        return rasterizer_torch
     if device.type == "cpu" and _COMPILED:
         return rasterizer_numba
     return _on_cuda() if device.type == "cuda" else rasterizer_torch
@@ -58,16 +58,18 @@ def _on_cuda() -> ModuleType:
         return rasterizer_torch
 
 
-def rasterize(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: int) -> Fragments:
-    """Fragments of a size × size picture of vertices on the screen (as `camera.project` gives them).
+def rasterize(screen: Float[Tensor, "*n V 3"], faces: Int[Tensor, "F 3"], size: int) -> Fragments:
+    """Fragments of size × size pictures of vertices on the screen (as `camera.project` gives them), one picture or
+    several of one mesh.
 
     Faces are seen from both sides; those with a vertex nearer than `camera.NEAR` or behind the eye are skipped.
     Barycentric coordinates and depth are differentiable in `screen`; which face a pixel shows is not, so outlines
     get their gradient from `antialias`.
     """
-    rasterizer = backend(screen.device)
-    pix_to_face = rasterizer.pix_to_face(screen, faces, size)
+    rasterizer, count = backend(screen.device), screen.shape[-2]
+    pix_to_face = rasterizer.pix_to_face(screen.reshape(-1, count, 3), faces, size)
     pixels = (pix_to_face.view(-1) >= 0).nonzero().flatten()
-    corners = faces.index_select(0, pix_to_face.view(-1).index_select(0, pixels))
-    bary, depth = rasterizer.barycentric(screen, corners, pixels, size)
-    return Fragments(pix_to_face, pixels, corners, bary, depth)
+    view, pixel = pixels // size**2, pixels % size**2
+    corners = faces.index_select(0, pix_to_face.view(-1).index_select(0, pixels)) + count * view[:, None]
+    bary, depth = rasterizer.barycentric(screen.reshape(-1, 3), corners, pixel, size)
+    return Fragments(pix_to_face.view(*screen.shape[:-2], size, size), pixels, corners, bary, depth)

@@ -20,14 +20,15 @@ from ganfit_nb.renderer.texture_numba import sample_uv
 __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "vertex_normals"]
 
 
-def pix_to_face(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: int) -> Int[Tensor, "H W"]:
+def pix_to_face(screen: Float[Tensor, "n V 3"], faces: Int[Tensor, "F 3"], size: int) -> Int[Tensor, "n H W"]:
     """The nearest face at every pixel centre, -1 for none; not differentiable. Faces nearer than NEAR are skipped."""
     planes = np.empty((len(faces), 12))
     boxes = np.empty((len(faces), 4), np.int32)
-    in_parts(kernels.set_up_faces, screen, faces, size, size, NEAR, planes, boxes)
     nearest = np.empty((size, size), np.float32)
-    result = np.empty((size, size), np.int64)
-    in_parts(kernels.fill, planes, boxes, nearest, result)
+    result = np.empty((len(screen), size, size), np.int64)
+    for view, picture in zip(screen, result, strict=True):
+        in_parts(kernels.set_up_faces, view, faces, size, size, NEAR, planes, boxes)
+        in_parts(kernels.fill, planes, boxes, nearest, picture)
     return torch.from_numpy(result)
 
 

@@ -19,21 +19,22 @@ __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "v
 
 
 @torch.no_grad()
-def pix_to_face(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: int) -> Int[Tensor, "H W"]:
-    """The nearest face at every pixel centre, -1 for none; not differentiable. Faces nearer than NEAR are skipped.
+def pix_to_face(screen: Float[Tensor, "n V 3"], faces: Int[Tensor, "F 3"], size: int) -> Int[Tensor, "n H W"]:
+    """The nearest face at every pixel centre, -1 for none; not differentiable. Faces nearer than NEAR are skipped: all
+    their corners become one, so they cover nothing.
 
-    PyTorch3D's own screen runs from 1 at the left and top edges of a square picture to -1 at the right and bottom.
+    PyTorch3D's own screen runs from 1 at the left and top edges of a square picture to -1 at the right and bottom, and
+    it counts faces through all meshes.
     """
-    drawn = (screen[:, 2][faces].amin(1) > NEAR).nonzero().flatten()
-    if len(drawn) == 0:
-        return faces.new_full((size, size), -1)
-    own = torch.cat([1 - screen[:, :2] * (2 / size), screen[:, 2:]], 1)
+    own = torch.cat([1 - screen[..., :2] * (2 / size), screen[..., 2:]], 2)
+    near = screen[..., 2][:, faces].amin(2, keepdim=True) <= NEAR  # (n, F, 1)
+    drawn = torch.where(near, faces[:, :1], faces)
     found = rasterize_meshes(
-        Meshes(own[None], faces[drawn][None]),
+        Meshes(own, drawn),
         image_size=size,
         blur_radius=0.0,
         faces_per_pixel=1,
         perspective_correct=True,
         cull_backfaces=False,
-    )[0][0, ..., 0]
-    return torch.where(found >= 0, drawn[found.clamp(min=0)], found)
+    )[0][..., 0]
+    return torch.where(found >= 0, found % len(faces), found)

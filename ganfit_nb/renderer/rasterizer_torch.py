@@ -1,4 +1,7 @@
-"""The rasteriser in plain torch: for other devices, where numba is missing, and as the oracle of the compiled one."""
+"""The rasteriser in plain torch: for other devices, where numba is missing, and as the oracle of the compiled one.
+
+All views are drawn at once, so on a GPU the number of launches does not grow with them.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ganfit_nb.renderer import lighting
 from ganfit_nb.renderer.camera import NEAR
-from ganfit_nb.renderer.lighting import phong
 from ganfit_nb.renderer.normals import vertex_normals
 from ganfit_nb.renderer.sample_uv import sample_uv
 
 __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "vertex_normals"]
 
-CANDIDATES = 1_000_000  # pairs of face and pixel tested at a time: about 100 MB
+CANDIDATES = {"cpu": 1_000_000, "cuda": 50_000_000}  # pairs of face and pixel tested at a time: 100 bytes each
 EMPTY = torch.iinfo(torch.int64).max
 
 
 @torch.no_grad()
-def pix_to_face(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: int) -> Int[Tensor, "H W"]:
+def pix_to_face(screen: Float[Tensor, "n V 3"], faces: Int[Tensor, "F 3"], size: int) -> Int[Tensor, "n H W"]:
     """The nearest face at every pixel centre, -1 for none; not differentiable. Faces nearer than NEAR are skipped.
 
     Every face is tested on the pixel centres in its box. Depth (float32, positive, so its bits sort) and face index
     go into one int64, so that the smallest at a pixel is the nearest face, the first in the list among equals.
     """
-    x, y, z = screen.double()[faces].unbind(-1)  # (F, 3) each
+    x, y, z = screen.double()[:, faces].flatten(0, 1).unbind(-1)  # (n F, 3) each
     left, right = (x.amin(1) - 0.5).ceil().clamp(min=0), (x.amax(1) - 0.5).floor().clamp(max=size - 1)
     top, bottom = (y.amin(1) - 0.5).ceil().clamp(min=0), (y.amax(1) - 0.5).floor().clamp(max=size - 1)
     edges, plane, area = _edge_functions(x, y, z)
@@ -33,12 +36,14 @@ def pix_to_face(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: i
     edges, plane, left, top = edges[kept], plane[kept], left[kept].long(), top[kept].long()
     width, height = right[kept].long() - left + 1, bottom[kept].long() - top + 1
 
-    nearest = screen.new_full((size * size,), EMPTY, dtype=torch.int64)
+    view, face = kept // len(faces), kept % len(faces)
+    nearest = screen.new_full((len(screen) * size * size,), EMPTY, dtype=torch.int64)
+    most = CANDIDATES.get(screen.device.type, CANDIDATES["cpu"])
     ends = (width * height).cumsum(0)
     first = 0
     while first < len(kept):
         done = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(torch.searchsorted(ends, done + CANDIDATES, right=True)))
+        last = max(first + 1, int(torch.searchsorted(ends, done + most, right=True)))
         count = (width * height)[first:last]
         i = torch.repeat_interleave(torch.arange(first, last, device=faces.device), count)
         offset = torch.arange(done, done + len(i), device=faces.device) - (ends - width * height)[i]
@@ -47,10 +52,10 @@ def pix_to_face(screen: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], size: i
         inside = _inside(edges[i], px[:, None], py[:, None])
         i, column, row, px, py = i[inside], column[inside], row[inside], px[inside], py[inside]
         depth = (1 / ((plane[i, 0] * px + plane[i, 1] * py) + plane[i, 2])).float()
-        key = (depth.view(torch.int32).long() << 32) | kept[i]
-        nearest.scatter_reduce_(0, row * size + column, key, "amin")
+        key = (depth.view(torch.int32).long() << 32) | face[i]
+        nearest.scatter_reduce_(0, (view[i] * size + row) * size + column, key, "amin")
         first = last
-    return torch.where(nearest == EMPTY, -1, nearest & 0xFFFFFFFF).view(size, size)
+    return torch.where(nearest == EMPTY, -1, nearest & 0xFFFFFFFF).view(-1, size, size)
 
 
 def barycentric(
@@ -72,6 +77,18 @@ def interpolate(
     """Attributes of vertices at points on triangles."""
     at_corners = attributes.index_select(0, corners.reshape(-1)).view(*corners.shape, -1)
     return (at_corners * bary[..., None]).sum(1)
+
+
+def phong(
+    albedo: Float[Tensor, "n 3"],
+    normals: Float[Tensor, "n 3"],
+    positions: Float[Tensor, "n 3"],
+    eyes: Float[Tensor, "v 3"],
+    lights: Float[Tensor, "v 9"],
+    view: Int[Tensor, " n"],
+) -> Float[Tensor, "n 3"]:
+    """`lighting.phong` of points that each belong to a view, with the view's eye and light."""
+    return lighting.phong(albedo, normals, positions, eyes.index_select(0, view), lights.index_select(0, view))
 
 
 def _edge_functions(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:

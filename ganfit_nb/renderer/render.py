@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -20,124 +19,129 @@ CLAY = 0.7  # albedo of the geometry picture
 
 
 @dataclass(frozen=True)
-class Surface:
-    """What the N covered pixels show, and K points on outlines after them, before shading."""
+class ShadingPoints:
+    """The points that are shaded: what the N covered pixels show, and K points on outlines after them.
+
+    view  which picture each is in
+    """
 
     albedo: Float[Tensor, "P 3"]
     normals: Float[Tensor, "P 3"]
     positions: Float[Tensor, "P 3"]
+    view: Int[Tensor, " P"]
 
-    def shaded(self, eye: Float[Tensor, " 3"], p_l: Float[Tensor, " 9"]) -> Float[Tensor, "P 3"]:
+    def shaded(self, eye: Float[Tensor, "*n 3"], p_l: Float[Tensor, "*n 9"]) -> Float[Tensor, "P 3"]:
         """`lighting.phong` of these points."""
-        return backend(eye.device).phong(self.albedo, self.normals, self.positions, eye, p_l)
+        eyes, lights = eye.reshape(-1, 3), p_l.reshape(-1, 9)
+        return backend(eye.device).phong(self.albedo, self.normals, self.positions, eyes, lights, self.view)
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """A picture (H, W, 3), its coverage (H, W) in [0, 1], and what further pictures of the same view are made of.
+    """Pictures (*n, H, W, 3), their coverage (*n, H, W) in [0, 1], and what further pictures of the same views are made
+    of.
 
-    All are differentiable. The picture is not clamped: a highlight may exceed 1.
+    All are differentiable. Pictures are not clamped: a highlight may exceed 1.
     """
 
-    image: Float[Tensor, "H W 3"]
-    alpha: Float[Tensor, "H W"]
+    image: Float[Tensor, "*n H W 3"]
+    alpha: Float[Tensor, "*n H W"]
     fragments: Fragments
     outlines: Outlines
-    surface: Surface
-    background: Float[Tensor, "H W 3"]
-    eye: Float[Tensor, " 3"]
+    points: ShadingPoints
+    background: Float[Tensor, "*n H W 3"]
+    eye: Float[Tensor, "*n 3"]
 
     @property
-    def unlit(self) -> Float[Tensor, "H W 3"]:
+    def unlit(self) -> Float[Tensor, "*n H W 3"]:
         """The albedo alone, over the background."""
-        return self.picture(self.surface.albedo)[..., :3]
+        return self.picture(self.points.albedo)[..., :3]
 
     @property
-    def normals(self) -> Float[Tensor, "H W 3"]:
+    def normals(self) -> Float[Tensor, "*n H W 3"]:
         """Unit normals in model space, 0 in the background; not blended at outlines."""
-        covered = self.surface.normals[: len(self.fragments.pixels)]
+        covered = self.points.normals[: len(self.fragments.pixels)]
         return self.fragments.image(torch.nn.functional.normalize(covered, dim=1))
 
     @property
-    def shaded_geometry(self) -> Float[Tensor, "H W 3"]:
+    def shaded_geometry(self) -> Float[Tensor, "*n H W 3"]:
         """The surface as grey clay under `geometry_light`, over the background."""
-        clay = replace(self.surface, albedo=torch.full_like(self.surface.albedo, CLAY))
+        clay = replace(self.points, albedo=torch.full_like(self.points.albedo, CLAY))
         return self.picture(clay.shaded(self.eye, geometry_light(self.eye)))[..., :3]
 
-    def interpolate(self, attributes: Float[Tensor, "V C"]) -> Float[Tensor, "H W C"]:
+    def interpolate(self, attributes: Float[Tensor, "*n V C"]) -> Float[Tensor, "*n H W C"]:
         """Attributes of the vertices as an image, 0 in the background; not blended at outlines."""
         return interpolate(attributes, self.fragments)
 
-    def picture(self, colours: Float[Tensor, "P 3"]) -> Float[Tensor, "H W 4"]:
+    def picture(self, colours: Float[Tensor, "P 3"]) -> Float[Tensor, "*n H W 4"]:
         """RGB and coverage of the surface with these colours, over the background."""
         return _composite(colours, self.background, self.fragments, self.outlines)
 
 
-def geometry_light(eye: Float[Tensor, " 3"]) -> Float[Tensor, " 9"]:
+def geometry_light(eye: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 9"]:
     """White light from above the eye, so that relief shows; little ambient."""
-    above = eye.new_tensor([0.0, 0.6, 0.0]) * eye.norm()
-    return torch.cat([eye + above, eye.new_tensor([0.85] * 3 + [0.2] * 3)]).detach()
+    above = eye.new_tensor([0.0, 0.6, 0.0]) * eye.norm(dim=-1, keepdim=True)
+    colours = eye.new_tensor([0.85] * 3 + [0.2] * 3).expand(*eye.shape[:-1], 6)
+    return torch.cat([eye + above, colours], -1).detach()
 
 
 def render(
-    vertices: Float[Tensor, "V 3"],
+    vertices: Float[Tensor, "*n V 3"],
     faces: Int[Tensor, "F 3"],
     uv: Float[Tensor, "V 2"],
-    texture: Float[Tensor, "Ht Wt 3"],
-    p_c: Float[Tensor, " 7"],
-    p_l: Float[Tensor, " 9"],
+    texture: Float[Tensor, "*n Ht Wt 3"],
+    p_c: Float[Tensor, "*n 7"],
+    p_l: Float[Tensor, "*n 9"],
     size: int,
     *,
-    sampling: Literal["pixel", "vertex"] = "pixel",
     background: Float[Tensor, " 3"] | Float[Tensor, "H W 3"] | None = None,
     antialias: bool = True,
 ) -> Rendering:
-    """Renders a mesh (mm, faces counter-clockwise from outside) as a size × size picture.
+    """Renders a mesh (mm, faces counter-clockwise from outside) as a size × size picture; with a leading dimension
+    several views of it at once, each with its own vertices, texture, camera and light.
 
-    The albedo texture is sampled at every covered pixel, or at the vertices and interpolated, as in the paper; then
-    the covered pixels are shaded by `lighting.phong`. The background is a colour, a picture of the same size or, by
-    default, mid grey. Gradients reach vertices, texture, uv, p_c, p_l and the background, with `antialias` also through
-    the outlines. Call it with the same `faces` object each time: what depends on it alone is cached.
+    The albedo texture is sampled at every covered pixel; then the covered pixels are shaded by `lighting.phong`. The
+    background is a colour, a picture of the same size or, by default, mid grey. Gradients reach vertices, texture, uv,
+    p_c, p_l and the background, with `antialias` also through the outlines. Call it with the same `faces` object each
+    time: what depends on it alone is cached.
 
-    GanfitError for vertices that are not finite and for a camera without direction. Faces that reach behind the eye
-    are left out.
+    GanfitError for vertices that are not finite and for a camera without direction (see `camera_axes` for GPUs). Faces
+    that reach behind the eye are left out.
     """
-    if not bool(torch.isfinite(vertices.detach()).all()):
+    if not vertices.is_cuda and not bool(torch.isfinite(vertices.detach()).all()):
         raise GanfitError("The mesh has vertices that are not finite numbers; check the parameters it was made from.")
     screen = project(vertices, p_c, size)
     fragments = rasterize(screen, faces, size)
     outlines = find_outlines(screen, faces, fragments) if antialias else no_outlines(screen)
-    surface = _surface(vertices, faces, uv, texture, fragments, outlines, sampling)
-    colours = surface.shaded(eye(p_c), p_l)
-    background = (vertices.new_full((3,), 0.5) if background is None else background).expand(size, size, 3)
+    points = _shading_points(vertices, faces, uv, texture, fragments, outlines)
+    colours = points.shaded(eye(p_c), p_l)
+    background = vertices.new_full((3,), 0.5) if background is None else background
+    background = background.expand(*vertices.shape[:-2], size, size, 3)
     picture = _composite(colours, background, fragments, outlines)
     image, alpha = picture.split([3, 1], dim=-1)
-    return Rendering(image, alpha[..., 0], fragments, outlines, surface, background, eye(p_c))
+    return Rendering(image, alpha[..., 0], fragments, outlines, points, background, eye(p_c))
 
 
-def _surface(
-    vertices: Tensor,
-    faces: Tensor,
-    uv: Tensor,
-    texture: Tensor,
-    fragments: Fragments,
-    outlines: Outlines,
-    sampling: str,
-) -> Surface:
-    ours = backend(vertices.device)
-    colour = uv if sampling == "pixel" else ours.sample_uv(texture, uv)
-    at_vertices = torch.cat([ours.vertex_normals(vertices, faces), vertices, colour], 1)
+def _shading_points(
+    vertices: Tensor, faces: Tensor, uv: Tensor, texture: Tensor, fragments: Fragments, outlines: Outlines
+) -> ShadingPoints:
+    ours, count = backend(vertices.device), len(uv)
+    at_vertices = torch.cat(
+        [ours.vertex_normals(vertices, faces), vertices, uv.expand(*vertices.shape[:-1], 2)], -1
+    ).reshape(-1, 8)
     corners, bary = torch.cat([fragments.corners, outlines.corners]), torch.cat([fragments.bary, outlines.bary])
-    attributes = ours.interpolate(at_vertices, corners, bary).split([3, 3, colour.shape[1]], dim=1)
-    normals, positions, colour = (attribute.contiguous() for attribute in attributes)
-    return Surface(ours.sample_uv(texture, colour) if sampling == "pixel" else colour, normals, positions)
+    attributes = ours.interpolate(at_vertices, corners, bary).split([3, 3, 2], dim=1)
+    normals, positions, place = (attribute.contiguous() for attribute in attributes)
+    view = corners[:, 0] // count
+    albedo = ours.sample_uv(texture.reshape(-1, *texture.shape[-3:]), place, view)
+    return ShadingPoints(albedo, normals, positions, view)
 
 
 def _composite(
-    colours: Float[Tensor, "P 3"], background: Float[Tensor, "H W 3"], fragments: Fragments, outlines: Outlines
-) -> Float[Tensor, "H W 4"]:
+    colours: Float[Tensor, "P 3"], background: Float[Tensor, "*n H W 3"], fragments: Fragments, outlines: Outlines
+) -> Float[Tensor, "*n H W 4"]:
     opaque = torch.nn.functional.pad(colours, (0, 1), value=1.0)
-    empty = torch.nn.functional.pad(background, (0, 1)).view(-1, 4)
+    empty = torch.nn.functional.pad(background, (0, 1)).reshape(-1, 4)
     covered, points = opaque.split([len(fragments.pixels), len(outlines.bary)])
     picture = empty.index_copy_(0, fragments.pixels, covered)
-    return outlines.blend(picture, points).view(*background.shape[:2], 4)
+    return outlines.blend(picture, points).view(*background.shape[:-1], 4)
