@@ -23,16 +23,18 @@ def square(centre: tuple[float, float], side: float, angle: float, size: int) ->
     return torch.cat([linear, offset[:, None]], 1)
 
 
-def transform_points(transform: Float[Tensor, "2 3"], points: Float[Tensor, "*N 2"]) -> Float[Tensor, "*N 2"]:
-    """The points of the output, in the input."""
+def transform_points(transform: Float[Tensor, "*n 2 3"], points: Float[Tensor, "*m 2"]) -> Float[Tensor, "*k 2"]:
+    """The points of the output, in the input; each of several transforms moves all points, or its own set (*n N 2)."""
     transform = transform.to(points)
-    return points @ transform[:, :2].T + transform[:, 2]
+    return points @ transform[..., :2].mT + transform[..., None, :, 2]
 
 
-def inverse(transform: Float[Tensor, "2 3"]) -> Float[Tensor, "2 3"]:
+def inverse(transform: Float[Tensor, "*n 2 3"]) -> Float[Tensor, "*n 2 3"]:
     """The transform from the input to the output."""
-    linear = torch.linalg.inv(transform[:, :2])
-    return torch.cat([linear, -linear @ transform[:, 2:]], 1)
+    (a, b, x), (c, d, y) = (row.unbind(-1) for row in transform.unbind(-2))
+    determinant = a * d - b * c
+    rows = ([d, -b, b * y - d * x], [-c, a, c * x - a * y])
+    return torch.stack([torch.stack(row, -1) for row in rows], -2) / determinant[..., None, None]
 
 
 def scale_of(transform: Float[Tensor, "2 3"]) -> float:
@@ -40,45 +42,53 @@ def scale_of(transform: Float[Tensor, "2 3"]) -> float:
     return float(torch.linalg.det(transform[:, :2].detach()).abs().sqrt())
 
 
-def fit_similarity(source: Float[Tensor, "N 2"], target: Float[Tensor, "N 2"]) -> Float[Tensor, "2 3"]:
+def fit_similarity(source: Float[Tensor, "*m N 2"], target: Float[Tensor, "*n N 2"]) -> Float[Tensor, "*k 2 3"]:
     """The similarity transform without reflection that takes `source` to `target`, in least squares.
 
     As complex numbers it is t = a·s + b, whose least-squares solution is a division.
     """
     source, target = source.double(), target.double()
-    s, t = source - source.mean(0), target - target.mean(0)
-    real, imaginary = (s * t).sum(), (s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()
-    cos, sin = real / s.square().sum(), imaginary / s.square().sum()
-    linear = torch.stack([torch.stack([cos, -sin]), torch.stack([sin, cos])])
-    return torch.cat([linear, (target.mean(0) - linear @ source.mean(0))[:, None]], 1)
+    from_, to = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+    (s_x, s_y), (t_x, t_y) = (source - from_).unbind(-1), (target - to).unbind(-1)
+    length = (s_x.square() + s_y.square()).sum(-1)
+    cos, sin = (s_x * t_x + s_y * t_y).sum(-1) / length, (s_x * t_y - s_y * t_x).sum(-1) / length
+    linear = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    return torch.cat([linear, (to - from_ @ linear.mT).mT], -1)
 
 
 def resample(
     image: Float[Tensor, "N C H W"],
-    transform: Float[Tensor, "2 3"],
+    transform: Float[Tensor, "*n 2 3"],
     size: int,
     outside: Literal["border", "zeros"] = "border",
+    shrink: int | None = None,
 ) -> Float[Tensor, "N C S S"]:
-    """The image under the transform, as size × size: bilinear, box-filtered first where it shrinks.
+    """The images under the transform, or each under its own, as size × size: bilinear, and box-filtered first where
+    they shrink.
 
     Differentiable in the image and the transform. `outside`: what lies beyond the image, its replicated edge or black.
+    `shrink`: side of the box, px; by default that of an output pixel under the (first) transform.
     """
-    centres = torch.arange(size, dtype=torch.float64) + 0.5
+    centres = torch.arange(size, dtype=torch.float64, device=transform.device) + 0.5
     y, x = torch.meshgrid(centres, centres, indexing="ij")
-    positions = transform_points(transform.double(), torch.stack([x, y], -1))  # (size, size, 2) input px
-    factor = max(1, round(scale_of(transform)))
+    places = transform_points(transform.double(), torch.stack([x, y], -1).view(-1, 2))
+    positions = places.view(-1, size, size, 2)  # (1 or N, size, size, 2) input px
+    factor = max(1, round(scale_of(transform.view(-1, 2, 3)[0]))) if shrink is None else shrink
     image, corner = _part_around(image, positions, 2 * factor)
     if factor > 1:
         height, width = image.shape[2:]
         image = F.avg_pool2d(F.pad(image, (0, -width % factor, 0, -height % factor), mode="replicate"), factor)
-    extent = torch.tensor([image.shape[3], image.shape[2]], dtype=torch.float64)
+    extent = positions.new_tensor([image.shape[3], image.shape[2]])
     grid = (2 * (positions - corner) / factor / extent - 1).to(image).expand(len(image), -1, -1, -1)
     return F.grid_sample(image, grid, align_corners=False, padding_mode=outside)
 
 
-def _part_around(image: Tensor, positions: Float[Tensor, "S S 2"], margin: int) -> tuple[Tensor, Tensor]:
-    """The part of the image that holds the positions, and its top-left corner (x, y): a large photo costs no more."""
+def _part_around(image: Tensor, positions: Float[Tensor, "n S S 2"], margin: int) -> tuple[Tensor, Tensor]:
+    """The part of the image that holds the positions, and its top-left corner (x, y): a large photo costs no more. On a
+    GPU, which would have to be waited for, the whole image."""
     size = torch.tensor([image.shape[3], image.shape[2]])
-    low = (positions.amin((0, 1)).floor().long() - margin).clamp(min=0).minimum(size - 1)
-    high = (positions.amax((0, 1)).ceil().long() + margin).clamp(min=1).minimum(size).maximum(low + 1)
+    if positions.is_cuda:
+        return image, positions.new_zeros(2)
+    low = (positions.amin((0, 1, 2)).floor().long() - margin).clamp(min=0).minimum(size - 1)
+    high = (positions.amax((0, 1, 2)).ceil().long() + margin).clamp(min=1).minimum(size).maximum(low + 1)
     return image[:, :, low[1] : high[1], low[0] : high[0]], low

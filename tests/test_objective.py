@@ -83,11 +83,11 @@ def uncovered(objective, somewhere):
 @pytest.mark.parametrize("term", list(REACHES))
 def test_gradient_agrees_with_finite_differences(objective, somewhere, uncovered, term, monkeypatch):
     """The gradient added up along a path is the difference between its ends, pixels that change hands included."""
-    weight = objective._pixel_weight(evaluate(objective, somewhere, LossWeights()).renderings[0]) * uncovered
+    weight = objective._pixel_weight(evaluate(objective, somewhere, LossWeights()).rendering) * uncovered
     crop = Objective.crop
 
-    def covered_crop(self, image, landmarks):
-        return crop(self, image * uncovered[..., None] + 0.5 * (1 - uncovered[..., None]), landmarks)
+    def covered_crop(self, images, landmarks):
+        return crop(self, images * uncovered[..., None] + 0.5 * (1 - uncovered[..., None]), landmarks)
 
     monkeypatch.setattr(Objective, "_pixel_weight", lambda self, rendering: weight)  # a constant in every evaluation
     if term != "second_identity":
@@ -115,5 +115,5 @@ def test_gradient_agrees_with_finite_differences(objective, somewhere, uncovered
 def test_a_term_of_weight_zero_is_not_computed(objective, somewhere):
     weights = LossWeights(identity=0.0, second_identity=0.0, content=0.0, pixel=0.0)
     evaluation = evaluate(objective, somewhere, weights)
-    assert not evaluation.renderings
+    assert evaluation.rendering is None
     assert set(evaluation.terms) == {"landmark", "shape_prior", "light_prior", "texture_prior"}

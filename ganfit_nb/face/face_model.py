@@ -61,16 +61,16 @@ class FaceModel:
             light=frontal_light(),
         )
 
-    def vertices(self, parameters: FaceParameters) -> Float[Tensor, "V 3"]:
+    def vertices(self, parameters: FaceParameters) -> Float[Tensor, "*n V 3"]:
         """S(p_s, p_e) in mm (Eq. 2)."""
         return self.morphable.vertices(parameters.identity, parameters.expression)
 
     def landmarks(
-        self, vertices: Float[Tensor, "V 3"], camera: Float[Tensor, " 7"], size: int
-    ) -> Float[Tensor, "68 2"]:
+        self, vertices: Float[Tensor, "*n V 3"], camera: Float[Tensor, "*n 7"], size: int
+    ) -> Float[Tensor, "*n 68 2"]:
         """The 68 iBUG points of the mesh in pixels; the jaw follows the outline seen from this camera."""
         points = self.morphable.landmarks68(vertices, eye(camera))
-        return project(points, camera, size)[:, :2]
+        return project(points, camera, size)[..., :2]
 
     def render(self, parameters: FaceParameters, size: int) -> Rendering:
         """I^R = R(S(p_s, p_e), G(p_t), p_c, p_l) of Eq. 6, (size, size) pixels."""
@@ -82,7 +82,7 @@ class FaceModel:
         return self.render(self.mean_parameters().replace(texture=p_t), size).image.clamp(0.0, 1.0)
 
     def render_parts(
-        self, vertices: Float[Tensor, "V 3"], albedo: Float[Tensor, "H W 3"], view: FaceParameters, size: int
+        self, vertices: Float[Tensor, "*n V 3"], albedo: Float[Tensor, "*n H W 3"], view: FaceParameters, size: int
     ) -> Rendering:
         """A given mesh and UV map under the camera and light of `view`: what Eq. 6 and 7 share is computed once."""
         return render(vertices, self.morphable.faces, self.morphable.uv, albedo, view.camera, view.light, size)

@@ -191,20 +191,35 @@ class MorphableModel:
         Landmark marching (Zhu et al. 2015): on the far side of a turned face the outline moves towards the nose, on
         the near side it stays at the jaw. The choice is discrete; positions on the chosen vertices carry the gradient.
         """
-        with torch.no_grad():
-            forward = vertices.mean(0) - eye_position
-            right = torch.linalg.cross(forward, forward.new_tensor([0.0, 1.0, 0.0]))
-            frame = torch.stack([right, torch.linalg.cross(right, forward)])
-            frame = frame / frame.norm(dim=1, keepdim=True)
-            ray = vertices[self.contour] - eye_position  # (17, C, 3)
-            picture = ray @ frame.T / (ray @ forward)[..., None]
-            outward = (picture * self.contour_direction[:, None]).sum(-1)  # (17, C)
-            chosen = self.contour.gather(1, outward.argmax(1, keepdim=True))
+        chosen = self._jaw_vertices(vertices, eye_position)[:, None]
         return SurfacePoints(chosen.expand(-1, 3), vertices.new_tensor([1.0, 0.0, 0.0]).expand(JAW, 3))
 
-    def landmarks68(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> Float[Tensor, "68 3"]:
+    @torch.no_grad()
+    def _jaw_vertices(
+        self, vertices: Float[Tensor, "*n V 3"], eye_position: Float[Tensor, "*n 3"]
+    ) -> Int[Tensor, "*n 17"]:
+        forward = vertices.mean(-2) - eye_position
+        right = torch.linalg.cross(forward, forward.new_tensor([0.0, 1.0, 0.0]).expand_as(forward))
+        frame = torch.stack([right, torch.linalg.cross(right, forward)], -1)
+        frame = frame / frame.norm(dim=-2, keepdim=True)
+        ray = vertices[..., self.contour, :] - eye_position[..., None, None, :]  # (*n, 17, C, 3)
+        picture = ray @ frame[..., None, :, :] / (ray @ forward[..., None, :, None])
+        outward = (picture * self.contour_direction[:, None]).sum(-1)  # (*n, 17, C)
+        lines = self.contour.expand(outward.shape)
+        return lines.gather(-1, outward.argmax(-1, keepdim=True))[..., 0]
+
+    def jaw_positions(
+        self, vertices: Float[Tensor, "*n V 3"], eye_position: Float[Tensor, "*n 3"]
+    ) -> Float[Tensor, "*n 17 3"]:
+        """The same points in mm, of one view or several."""
+        chosen = self._jaw_vertices(vertices, eye_position)[..., None]
+        return vertices.gather(-2, chosen.expand(*chosen.shape[:-1], 3))
+
+    def landmarks68(
+        self, vertices: Float[Tensor, "*n V 3"], eye_position: Float[Tensor, "*n 3"]
+    ) -> Float[Tensor, "*n 68 3"]:
         """The 68 iBUG points in mm, the jaw as seen from `eye_position`."""
-        return (self.jaw(vertices, eye_position) + self.landmarks[JAW:]).on(vertices)
+        return torch.cat([self.jaw_positions(vertices, eye_position), self.landmarks[JAW:].on(vertices)], -2)
 
     def to(self, device: torch.device | str) -> MorphableModel:
         """The model with every tensor on `device`."""

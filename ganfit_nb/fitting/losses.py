@@ -77,18 +77,18 @@ def content_distance(
 
 
 def pixel_distance(
-    a: Float[Tensor, "H W 3"], b: Float[Tensor, "H W 3"], weight: Float[Tensor, "H W"]
-) -> Float[Tensor, ""]:
+    a: Float[Tensor, "*n H W 3"], b: Float[Tensor, "*n H W 3"], weight: Float[Tensor, "*n H W"]
+) -> Float[Tensor, " *n"]:
     """Mean ℓ1 distance per channel over the weighted pixels (Eq. 10)."""
-    return ((a - b).abs().mean(-1) * weight).sum() / weight.sum().clamp(min=1)
+    return ((a - b).abs().mean(-1) * weight).sum((-2, -1)) / weight.sum((-2, -1)).clamp(min=1)
 
 
 def landmark_distance(
-    a: Float[Tensor, "L 2"], b: Float[Tensor, "L 2"], weight: Float[Tensor, " L"]
-) -> Float[Tensor, ""]:
+    a: Float[Tensor, "*n L 2"], b: Float[Tensor, "*n L 2"], weight: Float[Tensor, "*n L"]
+) -> Float[Tensor, " *n"]:
     """Sum of the point-to-point Euclidean distances (Eq. 11), in the points' unit."""
     squared = (a - b).square().sum(-1)
-    return (weight * (squared + 1e-6).sqrt()).sum()  # 1e-6: a finite gradient where two points meet
+    return (weight * (squared + 1e-6).sqrt()).sum(-1)  # 1e-6: a finite gradient where two points meet
 
 
 def prior(coefficients: Float[Tensor, "*n K"]) -> Float[Tensor, " *n"]:

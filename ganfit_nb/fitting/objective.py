@@ -15,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.face.morphable import JAW
 from ganfit_nb.face.shape_prior import ShapePrior
 from ganfit_nb.fitting.known_shape import known_shape
-from ganfit_nb.fitting.landmark_pairs import LANDMARK_SIZE, landmark_pairs
+from ganfit_nb.fitting.landmark_pairs import LANDMARK_SIZE, LandmarkPairs, landmark_pairs
 from ganfit_nb.fitting.losses import (
     LossWeights,
     content_distance,
@@ -32,7 +33,7 @@ from ganfit_nb.networks.identity import IdentityFeatures, IdentityNetwork
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.renderer import Rendering
-from ganfit_nb.renderer.camera import project
+from ganfit_nb.renderer.camera import eye, frontal_camera, project
 
 Terms = dict[str, Float[Tensor, " V"]]
 PICTURES = {"identity", "content", "pixel"}  # the terms that look at I^R
@@ -40,12 +41,12 @@ PICTURES = {"identity", "content", "pixel"}  # the terms that look at I^R
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at one point: every computed term for each view, its weight, and the pictures if they had to be
-    rendered."""
+    """The objective at one point: every computed term for each view, its weight, and the pictures of all views if they
+    had to be rendered."""
 
     terms: Terms
     weights: dict[str, float]
-    renderings: list[Rendering]
+    rendering: Rendering | None
 
     @property
     def totals(self) -> Float[Tensor, " V"]:
@@ -113,17 +114,29 @@ class Objective:
         return self.photos[0].image.device
 
     @cached_property
-    def photo_features(self) -> IdentityFeatures:
-        """F(I⁰): embedding and activations of each photo."""
-        return self.network.features(torch.stack([self.crop(p.image, p.landmarks) for p in self.photos]))
+    def images(self) -> Float[Tensor, "V H W 3"]:
+        """I⁰ of each view."""
+        return torch.stack([photo.image for photo in self.photos])
 
     @cached_property
-    def _inside(self) -> list[Tensor]:
-        return [photo.inside.to(self.device) for photo in self.photos]
+    def photo_features(self) -> IdentityFeatures:
+        """F(I⁰): embedding and activations of each photo."""
+        return self.network.features(self.crop(self.images, torch.stack([photo.landmarks for photo in self.photos])))
 
-    def crop(self, image: Float[Tensor, "H W 3"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 S S"]:
-        """A picture aligned by its landmarks as the network was trained (Sec. 3.3.4)."""
-        return self.network.crop(image.permute(2, 0, 1), landmarks)
+    @cached_property
+    def _inside(self) -> Float[Tensor, "V H W"]:
+        return torch.stack([photo.inside for photo in self.photos]).to(self.device)
+
+    @cached_property
+    def _shrink(self) -> int:
+        """How many pixels of a rendering become one of a crop, of the mean face: the same for all pictures, so that
+        nothing jumps and nothing depends on who else is there."""
+        mean = self.model.mean_parameters().to(self.device)
+        return self.network.shrink(self.model.landmarks(self.model.vertices(mean), mean.camera, self.size))
+
+    def crop(self, images: Float[Tensor, "N H W 3"], landmarks: Float[Tensor, "N 68 2"]) -> Float[Tensor, "N 3 S S"]:
+        """Pictures aligned by their landmarks as the network was trained (Sec. 3.3.4)."""
+        return self.network.crop(images.permute(0, 3, 1, 2), landmarks, self._shrink)
 
     def evaluate(self, parameters: FaceParameters, weights: LossWeights, index: int) -> Evaluation:
         """Every term of Eq. 12 whose weight is not 0, for parameters as `Views` orders them. `index` chooses the second
@@ -131,9 +144,9 @@ class Objective:
         wanted = weights.active()
         vertices = self.model.morphable.vertices(self.views.per_view(parameters.identity), parameters.expression)
         terms: Terms = {}
-        renderings: list[Rendering] = []
+        rendering = None
         if wanted.keys() & {*PICTURES, "second_identity"}:
-            renderings = self._compare_pictures(terms, wanted, parameters, vertices, index)
+            rendering = self._compare_pictures(terms, wanted, parameters, vertices, index)
         if "landmark" in wanted:
             terms["landmark"] = self._landmark(vertices, parameters.camera)
         if "shape_prior" in wanted:
@@ -142,29 +155,30 @@ class Objective:
             terms["light_prior"] = prior(light_deviation(parameters.light))
         if "texture_prior" in wanted:
             terms["texture_prior"] = self.views.per_view(prior(parameters.texture))
-        return Evaluation({name: terms[name] for name in wanted}, wanted, renderings)
+        return Evaluation({name: terms[name] for name in wanted}, wanted, rendering)
 
     def _compare_pictures(
         self, terms: Terms, wanted: dict[str, float], parameters: FaceParameters, vertices: Tensor, index: int
-    ) -> list[Rendering]:
+    ) -> Rendering | None:
         """Adds the terms of I^R, one a view, and of Î^R, one a person."""
-        albedos = [self.model.texture(p_t) for p_t in parameters.texture]
-        faces = self.views.apart(parameters)
-        renderings, crops, second = [], [], []
+        albedo = torch.stack([self.model.texture(p_t) for p_t in parameters.texture])
+        crops, rendering = [], None
         if wanted.keys() & PICTURES:
-            shown = zip(vertices, faces, self.views.person, strict=True)
-            renderings = [self.model.render_parts(v, albedos[k], face, self.size) for v, face, k in shown]
-        if wanted.keys() & {"identity", "content"}:
-            crops = [self._rendered_crop(*shown) for shown in zip(renderings, vertices, faces, strict=True)]
+            rendering = self.model.render_parts(vertices, self.views.per_view(albedo), parameters, self.size)
+        if rendering and wanted.keys() & {"identity", "content"}:
+            crops.append(self._rendered_crops(rendering, vertices, parameters))
         if "second_identity" in wanted:
-            first = [faces[self.views.person.index(person)] for person in range(len(albedos))]
-            second = [self._second_crop(face, albedo, index) for face, albedo in zip(first, albedos, strict=True)]
-        if "pixel" in wanted:
-            terms["pixel"] = self._pixel(renderings)
-        if crops or second:
-            features = self.network.features(torch.stack([*crops, *second]))
-            self._compare_features(terms, wanted, *features.split(len(crops)))
-        return renderings
+            second = second_view(parameters, self.seed, index)
+            turned = self.model.vertices(second)
+            drawn = self.model.render_parts(turned, albedo, second, self.size)
+            crops.append(self._rendered_crops(drawn, turned, second))
+        if rendering and "pixel" in wanted:
+            terms["pixel"] = pixel_distance(self.images, rendering.image, self._pixel_weight(rendering))
+        if crops:
+            features = self.network.features(torch.cat(crops))
+            seen = len(self.photos) if wanted.keys() & {"identity", "content"} else 0
+            self._compare_features(terms, wanted, *features.split(seen))
+        return rendering
 
     def _compare_features(
         self, terms: Terms, wanted: dict[str, float], first: IdentityFeatures, second: IdentityFeatures
@@ -176,38 +190,30 @@ class Objective:
         if "second_identity" in wanted:
             terms["second_identity"] = self._identity(self.views.per_view(second.embedding))
 
-    def _second_crop(self, person: FaceParameters, albedo: Tensor, index: int) -> Tensor:
-        view = second_view(person, self.seed, index)
-        vertices = self.model.vertices(view)
-        return self._rendered_crop(self.model.render_parts(vertices, albedo, view, self.size), vertices, view)
-
-    def _rendered_crop(self, rendering: Rendering, vertices: Tensor, view: FaceParameters) -> Tensor:
-        return self.crop(rendering.image, self.model.landmarks(vertices, view.camera, self.size))
-
-    def _pixel(self, renderings: list[Rendering]) -> Tensor:
-        shown = zip(self.photos, renderings, self._inside, strict=True)
-        return torch.stack(
-            [
-                pixel_distance(photo.image, rendering.image, self._pixel_weight(rendering) * inside)
-                for photo, rendering, inside in shown
-            ]
-        )
+    def _rendered_crops(self, rendering: Rendering, vertices: Tensor, views: FaceParameters) -> Tensor:
+        return self.crop(rendering.image, self.model.landmarks(vertices, views.camera, self.size))
 
     @torch.no_grad()
-    def _pixel_weight(self, rendering: Rendering) -> Tensor:
-        """How much each pixel counts in Eq. 10: the skin seen."""
-        return rendering.interpolate(self.model.morphable.pixel_region[:, None])[..., 0]
+    def _pixel_weight(self, rendering: Rendering) -> Float[Tensor, "V H W"]:
+        """How much each pixel counts in Eq. 10: the skin seen, within the photo's borders."""
+        skin = self.model.morphable.pixel_region[:, None].expand(len(self.photos), -1, 1)
+        return rendering.interpolate(skin)[..., 0] * self._inside
 
     def _identity(self, embedding: Float[Tensor, "V D"]) -> Tensor:
         return cosine_distance(self.photo_features.embedding, embedding) / self.network.different_people
 
+    @cached_property
+    def _pairs(self) -> list[LandmarkPairs]:
+        mean, camera = self.model.morphable.mean, frontal_camera().to(self.device)
+        return [landmark_pairs(photo, self.model.morphable, mean, camera) for photo in self.photos]
+
     def _landmark(self, vertices: Float[Tensor, "V n 3"], cameras: Float[Tensor, "V 7"]) -> Tensor:
-        distances = []
-        for photo, shape, camera in zip(self.photos, vertices, cameras, strict=True):
-            pairs = landmark_pairs(photo, self.model.morphable, shape, camera)
-            projected = project(pairs.surface.on(shape), camera, LANDMARK_SIZE)[:, :2]
-            distances.append(landmark_distance(pairs.with_gaps(projected), pairs.observed, pairs.weight))
-        return torch.stack(distances)
+        """Eq. 11. The jaw's points are those of the outline that each camera sees now."""
+        jaw, inner = self.model.morphable.jaw_positions(vertices, eye(cameras)), self._pairs[0].surface[JAW:]
+        projected = project(torch.cat([jaw, inner.on(vertices)], 1), cameras, LANDMARK_SIZE)[..., :2]
+        shown = self._pairs[0].with_gaps(projected.transpose(0, 1)).transpose(0, 1)
+        observed, weight = (torch.stack([getattr(p, name) for p in self._pairs]) for name in ("observed", "weight"))
+        return landmark_distance(shown, observed, weight)
 
     def _shape_prior(self, parameters: FaceParameters) -> Tensor:
         """Of p_s and p_e together."""

@@ -54,7 +54,8 @@ def light_deviation(light: Float[Tensor, "*n 9"]) -> Float[Tensor, "*n 8"]:
 
 
 def second_view(parameters: FaceParameters, seed: int, index: int) -> FaceParameters:
-    """p̂ of Eq. 7 for iteration `index`: a function of (seed, index) alone, so a resumed fit draws the same views."""
+    """p̂ of Eq. 7 for iteration `index`: a function of (seed, index) alone, so a resumed fit draws the same views, and
+    of several people each the same."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + index)
 
     def normal(*shape: int) -> Tensor:
@@ -69,9 +70,10 @@ def second_view(parameters: FaceParameters, seed: int, index: int) -> FaceParame
     position = light_position(LIGHT_YAW_SD * light_yaw, LIGHT_PITCH_MEAN + LIGHT_PITCH_SD * light_pitch)
     colour = LIGHT_MEAN + INTENSITY_SD * normal(1) + TINT_SD * normal(3)
     ambient = AMBIENT_MEAN + INTENSITY_SD * normal(1) + TINT_SD * normal(3)
+    drawn = {
+        "expression": EXPRESSION_SD * normal(parameters.expression.shape[-1]),
+        "camera": camera,
+        "light": torch.cat([position, colour.clamp(min=0.05), ambient.clamp(min=0.05)]),
+    }
     like = parameters.identity
-    return parameters.replace(
-        expression=EXPRESSION_SD * normal(parameters.expression.numel()).to(like),
-        camera=camera.to(like),
-        light=torch.cat([position, colour.clamp(min=0.05), ambient.clamp(min=0.05)]).to(like),
-    )
+    return parameters.replace(**{name: x.to(like).expand(*like.shape[:-1], -1) for name, x in drawn.items()})

@@ -238,7 +238,7 @@ class _Found:
         """The same with further terms of weight 1."""
         at = self.evaluation
         weights = at.weights | dict.fromkeys(terms, 1.0)
-        return _Found(self.parameters, Evaluation(at.terms | terms, weights, at.renderings), self.gradient)
+        return _Found(self.parameters, Evaluation(at.terms | terms, weights, at.rendering), self.gradient)
 
 
 def _evaluated(
@@ -295,7 +295,7 @@ def _set_steps(
             gradient_norms={name: float(value.norm()) for name, value in slopes[view].items()},
             seconds=seconds,
             optimizer=state.of(views, view).to("cpu") if isinstance(state, AdamState) else state,
-            image=at.renderings[view].image.detach().cpu().clone() if at.renderings and keep else None,
+            image=at.rendering.image[view].detach().cpu().clone() if at.rendering and keep else None,
         )
         for view in range(len(views.person))
     ]

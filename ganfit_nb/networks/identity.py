@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.networks.dlib_resnet import CROP_SIZE, DlibResNet
-from ganfit_nb.warp import fit_similarity, inverse, resample
+from ganfit_nb.warp import fit_similarity, inverse, resample, scale_of
 
 # dlib's fixed template: where the mean face's nose (27..35), eyes (36..47), upper lip (48..54) and inner lips (60..64)
 # lie in its 150 px crop. dlib aligns by these iBUG points alone: brows, jaw and lower lip move too much.
@@ -100,9 +100,15 @@ class IdentityNetwork:
         """The same network on another device; this one stays where it is."""
         return replace(self, network=copy.deepcopy(self.network).to(device))
 
-    def crop(self, image: Float[Tensor, "3 H W"], landmarks: Float[Tensor, "68 2"]) -> Float[Tensor, "3 S S"]:
+    def shrink(self, landmarks: Float[Tensor, "68 2"]) -> int:
+        """How many pixels of a picture with these landmarks become one of its crop."""
+        return max(1, round(scale_of(crop_transform(landmarks, self.template))))
+
+    def crop(
+        self, image: Float[Tensor, "*n 3 H W"], landmarks: Float[Tensor, "*n 68 2"], shrink: int | None = None
+    ) -> Float[Tensor, "*n 3 S S"]:
         """The face as this network was trained to see it."""
-        return aligned_crop(image, landmarks, self.template)
+        return aligned_crop(image, landmarks, self.template, shrink)
 
     def features(self, crops: Float[Tensor, "N 3 S S"]) -> IdentityFeatures:
         """The features of aligned crops, RGB in [0, 1]."""
@@ -111,16 +117,22 @@ class IdentityNetwork:
 
 
 def aligned_crop(
-    image: Float[Tensor, "3 H W"], landmarks: Float[Tensor, "68 2"], template: CropTemplate = DLIB_TEMPLATE
-) -> Float[Tensor, "3 S S"]:
+    image: Float[Tensor, "*n 3 H W"],
+    landmarks: Float[Tensor, "*n 68 2"],
+    template: CropTemplate = DLIB_TEMPLATE,
+    shrink: int | None = None,
+) -> Float[Tensor, "*n 3 S S"]:
     """The face cut out as the template has it, for dlib as `dlib.get_face_chip(image, landmarks, 150, 0.25)`.
 
     Differentiable in the image and in the landmarks (iBUG order, px), which move with the rendered face: aligned, a
-    face looks the same wherever the camera puts it, and the gradient has to know.
+    face looks the same wherever the camera puts it, and the gradient has to know. `shrink`: see `warp.resample`.
     """
-    seen = template.of_68.to(landmarks.cpu()) @ landmarks.cpu()
-    if template.in_crop:
-        transform = inverse(fit_similarity(seen, template.points))
-    else:
-        transform = fit_similarity(template.points, seen)
-    return resample(image[None], transform, template.size, "zeros")[0]
+    transform = crop_transform(landmarks, template)
+    crops = resample(image.reshape(-1, *image.shape[-3:]), transform, template.size, "zeros", shrink)
+    return crops.view(*image.shape[:-2], template.size, template.size)
+
+
+def crop_transform(landmarks: Float[Tensor, "*n 68 2"], template: CropTemplate) -> Float[Tensor, "*n 2 3"]:
+    """From the crop's pixels to the picture's."""
+    seen, points = template.of_68.to(landmarks) @ landmarks, template.points.to(landmarks)
+    return inverse(fit_similarity(seen, points)) if template.in_crop else fit_similarity(points, seen)
