@@ -1,4 +1,4 @@
-"""Alignment of corresponding points (Kabsch 1976), for errors that pose, and if wanted size, must not enter."""
+"""Aligns corresponding points (Kabsch 1976), so that their distances do not depend on pose and, if wanted, on size."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def rigid_distance(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -
 
 
 def similarity_distance(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -> float:
-    """The same with the source scaled to the target's size (root mean square distance from the centre, Horn 1987)."""
+    """The same, after scaling the source to the target's size (rms distance from the centre, Horn 1987)."""
     radius, wanted = ((points - points.mean(0)).norm() for points in (source, target))
     return rigid_distance(source * (wanted / radius), target)

@@ -1,4 +1,4 @@
-"""Motions of a mesh: rotation and translation, and a scale that is 1 where the motion is rigid."""
+"""Motions of a mesh: rotation, translation and a scale. A rigid motion has scale 1."""
 
 from __future__ import annotations
 
