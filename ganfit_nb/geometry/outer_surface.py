@@ -18,7 +18,7 @@ SIZE = 1024  # px, side of the pictures; every triangle of a face covers more th
 def outer_faces(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], flush: float = 0.0) -> Bool[Tensor, " F"]:
     """Which triangles are visible in at least one of a few views of a face that looks along +z (mm).
 
-    A triangle also counts when its centre lies less than `flush` mm behind the visible surface. This is for scans: their
+    A triangle also counts when its centre lies less than `flush` mm behind the visible surface. Scans need this: their
     triangles may be smaller than a pixel.
     """
     seen = torch.zeros(len(faces), dtype=torch.bool)
