@@ -2,8 +2,8 @@
 
 First anny's mean face is deformed by its modes until it fits the new face. Then each point of the new face has a
 nearest point on it, and so a place in the UV map. Where the two surfaces differ (inside the nostrils, behind ears and
-lids) this place is not trusted. So the new mesh is unwrapped as anny's was (`uv_unwrap`), without folds, and only pulled
-towards the trusted places. In the end points of the two heads with the same uv correspond to each other.
+lids) this place is not trusted. So the new mesh is unwrapped as anny's was (`uv_unwrap`), without folds, and is only
+pulled towards the trusted places. In the end points of the two heads with the same uv correspond to each other.
 """
 
 from __future__ import annotations
