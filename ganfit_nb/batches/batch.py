@@ -84,7 +84,7 @@ class Outcome:
     earlier: bool = False
 
 
-COLUMNS = [field.name for field in fields(Outcome)]  # of batch.csv
+COLUMNS = [field.name for field in fields(Outcome)]  # the columns of batch.csv
 
 
 def tasks_of(photos: Mapping[str, Path], out: Path, recipe: Recipe, brief: bool = False) -> list[Task]:

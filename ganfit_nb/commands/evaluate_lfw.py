@@ -94,7 +94,7 @@ def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argpars
 
 
 def summary(found: LfwReport, options: argparse.Namespace) -> str:
-    """The numbers in words."""
+    """The results in words, for the end of the command."""
     similarity = found.rendering_to_photo
     lines = [
         f"{found.data}, fitted with {options.identity}, judged by {found.judge}: cosine similarity",

@@ -12,7 +12,7 @@ from numpy import ndarray as Array
 from ganfit_nb.geometry.rigid import rigid_transform
 from ganfit_nb.geometry.similarity import Similarity
 
-# (points (N, 3), their partners (N, 3), the unit normals there (N, 3), is scale free?) -> the motion
+# A function from (points (N, 3), partners (N, 3), unit normals there (N, 3), whether to scale) to the motion.
 Align = Callable[[Array, Array, Array, bool], Similarity]
 
 

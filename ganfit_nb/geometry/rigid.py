@@ -11,7 +11,7 @@ def rigid_transform(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) 
     """(rotation (3, 3), translation (3,)) with source @ rotation.T + translation closest to target in least squares."""
     a, b = source.mean(0), target.mean(0)
     u, _, vt = torch.linalg.svd((target - b).T @ (source - a))
-    sign = torch.linalg.det(u @ vt).sign()  # no reflection
+    sign = torch.linalg.det(u @ vt).sign()  # avoids a reflection
     rotation = u @ torch.diag(torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign])) @ vt
     return rotation, b - rotation @ a
 

@@ -11,7 +11,7 @@ from numpy import ndarray as Array
 
 @dataclass(frozen=True)
 class Similarity:
-    """x -> scale · rotation · x + translation (mm)."""
+    """The motion that takes x to scale · rotation · x + translation (mm)."""
 
     scale: float
     rotation: Float[Array, "3 3"]

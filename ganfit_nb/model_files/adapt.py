@@ -28,7 +28,7 @@ from ganfit_nb.photos.photo import default_detector
 HEAD = 250.0  # mm; a mesh of unknown unit is scaled to this extent before the detector sees it
 SAME_UNIT = 1.33  # faces differ in size by a smaller factor
 COVER = 10.0  # mm from our surface; farther parts (back of the head, shoulders) have no place in the UV map
-ON_FACE = 5.0  # mm from our face region
+ON_FACE = 5.0  # mm from our surface; nearer points are on the face
 POINT_REACH = 3.0  # mm; a landmark this far from the surface gets a third of its weight
 STANDS_OUT = 0.1  # a nose stands out by at least this share of the way from mouth to eyes; most by 0.4
 REGISTERED = 0.6  # share of our face region that must find the other surface within ON_FACE

@@ -82,7 +82,7 @@ def read_eos(path: Path) -> ModelFile:
 
 
 def _pca(reader: _Reader) -> tuple[Array, Array, Array]:
-    """Mean, modes (columns) per standard deviation, triangles."""
+    """The mean, the modes (columns) per standard deviation, and the triangles."""
     mean, basis, eigenvalues = reader.matrix().ravel(), reader.matrix(), reader.matrix().ravel()
     return mean, basis * np.sqrt(eigenvalues), reader.triangles()
 

@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 MAXIMUM_BYTES = 2**30  # of all arrays together
 INFLATED = 1032  # deflate makes at most so many bytes of one
-FILTERS = {1, 2, 3}  # deflate, shuffle, Fletcher's checksum
-ADDRESS_SPACE = 4 * 2**30  # bytes
+FILTERS = {1, 2, 3}  # numbers of deflate, shuffle and Fletcher's checksum in HDF5
+ADDRESS_SPACE = 4 * 2**30  # bytes of memory that this process may use
 
 
 def send(path: str, names: list[str], out: BinaryIO) -> None:

@@ -11,7 +11,7 @@ from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
 
-MAXIMUM_BYTES = 2**30  # of a file, and of all its arrays; the largest known models have a third of this
+MAXIMUM_BYTES = 2**30  # largest file, and largest sum of its arrays; known models have at most a third of this
 SIZES = (1e-6, 1e9)  # smallest and largest extent of a mean: a face has 1e-4 in kilometres, 3e8 in nanometres
 FLAT = 0.02  # a mean with a smaller ratio of depth to height is flat; a face has a third
 INFLATED = 1032  # deflate makes at most so many bytes of one

@@ -32,7 +32,7 @@ FIELD = 1.4  # side of the picture, in extents of the mesh
 POINT_SIGMA = 3.0  # mm, standard deviation of a detected point on the surface
 SURFACE_SIGMA = 0.5  # mm, standard deviation that our modes leave on faces of another origin
 INDEPENDENT = 500.0  # all surface points count as so many independent ones, because neighbours err alike
-SAME_WAY = 0.6  # cosine between the normals of partners
+SAME_WAY = 0.6  # smallest cosine between the normals of partners
 POINTS = 68.0  # all dense points count as so many independent ones
 ROUNDS = (0.0, 0.0, 20.0, 16.0, 12.0, 9.0, 7.0, 5.0, 5.0)  # mm, reach of partners in each round; 0: points alone
 
@@ -117,13 +117,13 @@ def register(
             equations.append(_surface_equations(ours, model.faces, region, by_vertex, other, faces, reach))
         normal = sum(rows.T @ (weight[:, None] * rows) for rows, _, weight in equations)
         right = sum(rows.T @ (weight * residual) for rows, residual, weight in equations)
-        normal[np.arange(count), np.arange(count)] += 1.0  # the priors
+        normal[np.arange(count), np.arange(count)] += 1.0  # the priors N(0, 1) of the coefficients
         right[:count] -= coefficients
         step = np.linalg.solve(normal, right)
         coefficients = coefficients + step[:count]
         ours = mean + by_vertex @ coefficients
         turn, moved = Rotation.from_rotvec(step[count : count + 3]).as_matrix(), step[count + 3 :]
-        other, marks = (other - moved) @ turn, (marks - moved) @ turn  # the other face moves, ours stays in its frame
+        other, marks = (other - moved) @ turn, (marks - moved) @ turn  # the other face moves, and ours stays
     return Registration(ours, other, coefficients)
 
 

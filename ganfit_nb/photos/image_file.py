@@ -26,7 +26,7 @@ from ganfit_nb.files.reading import reading
 from ganfit_nb.photos.colour_profile import ColourProfile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
-MAXIMUM_FILE = 1 << 30  # bytes
+MAXIMUM_FILE = 1 << 30  # bytes of a file
 MAXIMUM_DECODED = 660 << 20  # bytes of memory that decoding may take
 MAXIMUM_SIDE = 16_384  # px
 WORKING_SIDE = 4096  # px; larger photos are reduced to it

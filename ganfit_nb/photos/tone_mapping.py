@@ -13,7 +13,7 @@ from numpy import ndarray as Array
 
 REFERENCE_WHITE = 203.0  # cd/m²: a white page in HDR (ITU-R BT.2408)
 PEAK = 1000.0  # cd/m²: the brightest light of HLG, and of nearly all PQ pictures; it becomes sRGB's white
-SHOULDER = 0.75  # of sRGB's linear range; tones below this stay as they are
+SHOULDER = 0.75  # share of sRGB's linear range; tones below this stay as they are
 BT2020_TO_BT709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
 )  # for linear light (ITU-R BT.2087)

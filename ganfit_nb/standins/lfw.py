@@ -22,7 +22,7 @@ from ganfit_nb.files.outputs import claim_folder, complete_directory, never
 from ganfit_nb.standins.stand_in import mark_stand_in
 
 SIDE = 250  # px, as in LFW
-QUALITY = 90  # of the JPEG files
+QUALITY = 90  # quality of the JPEG files
 EXPLANATION = (
     "made by `ganfit make lfw-standin`. No person in it exists: heads of the parametric human anny with asymmetry and "
     "bumps of their own, painted skins, pictures by Mitsuba 3. Label every figure from it as stand-in."

@@ -147,7 +147,7 @@ class AblationBoard(FitStages):
         return next(iter(step.values()))
 
     def describe(self, steps: list[Any]) -> str:
-        """Stage and step, which all variants share."""
+        """The stage and the step, which all variants share."""
         return f"<b>{self.one(steps[-1]).stage}</b> {self.counted(steps)}"
 
     def prepare(self, steps: list[Any]) -> tuple[dict[str, Tensor], dict[str, Measures]]:

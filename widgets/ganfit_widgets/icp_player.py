@@ -93,7 +93,7 @@ class IcpPlayer(StepPlayer):
         self.restart()
 
     def picture(self) -> Image.Image:
-        """Both views and the curve."""
+        """A picture of both views and the curve."""
         return at_least(super().picture(), self.mesh.size + BAR_HEIGHT + TEXT_HEIGHT)
 
     def _new_steps(self, start: IcpStep | None = None) -> Iterator[IcpStep]:

@@ -14,7 +14,7 @@ from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.training.shape.anny_heads import AnnyHeads
 
 FACE_CHANGES = ("cheek", "chin", "ear", "eye", "forehead", "head", "mouth", "nose", "neck-double")
-CHANGE_SD = 0.28  # of a local change, which runs from -1 to 1; with more, some random faces are caricatures
+CHANGE_SD = 0.28  # of a local change from -1 to 1; with a larger one, some random faces are caricatures
 EAR_SD = 0.18
 ASYMMETRY_SD = 0.06
 BATCH = 100
