@@ -10,7 +10,7 @@ from ganfit_nb.errors import GanfitError
 
 
 def asset_path(name: str) -> Path:
-    """The path of a shipped file; GanfitError when the installation lacks it."""
+    """The path of a shipped file. Raises GanfitError when the installation lacks it."""
     path = Path(__file__).parent / name
     if not path.is_file():
         raise GanfitError(f"The shipped file {name} is missing; reinstall ganfit_nb.")
@@ -21,7 +21,7 @@ def asset_path(name: str) -> Path:
 def shipped(name: str) -> Iterator[Path]:
     """The path of a shipped file, to be read within the block.
 
-    What it makes its reader trip over there means that the file is damaged, and becomes a GanfitError that says so.
+    Any exception of the reader means that the file is damaged. It becomes a GanfitError that says so.
     """
     path = asset_path(name)
     try:

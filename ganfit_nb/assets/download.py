@@ -1,4 +1,4 @@
-"""Downloads that are resumed where they broke off, checked by SHA-256 and put in place in one piece."""
+"""Downloads files. A broken download is resumed, its SHA-256 is checked, and the file is put in place as a whole."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.fingerprint import sha256_of
 
 CHUNK = 2**20
-TIMEOUT = 30.0  # s without an answer
+TIMEOUT = 30.0  # s to wait for an answer
 
 
 def download(url: str, target: Path, sha256: str) -> None:
-    """Fetches `url` to `target`, whose content must have this SHA-256; a .bz2 is unpacked first.
+    """Downloads `url` to `target`, whose content must have this SHA-256. A .bz2 file is unpacked first.
 
-    What has arrived stays in `target`.part until it is complete, and the next call goes on from there. GanfitError
-    when the server cannot be reached or sends something else; `target` is then as it was. Another file of that name is
-    kept beside it.
+    The bytes that have arrived stay in `target`.part until they are complete, and the next call continues from there.
+    An older file of target's name is renamed and kept. Raises GanfitError when the server cannot be reached or sends
+    something else; then `target` stays as it was.
     """
     part = target.with_name(target.name + ".part")
     try:
@@ -45,20 +45,20 @@ def download(url: str, target: Path, sha256: str) -> None:
 
 
 def _free_name(path: Path) -> Path:
-    """A name beside `path` that nothing has."""
+    """A path beside `path` that is not in use."""
     names = (path.with_name(f"{path.name}.former{number or ''}") for number in itertools.count())
     return next(name for name in names if not name.exists())
 
 
 def _fetch(url: str, part: Path) -> None:
-    """Appends to `part` what it lacks. A server that ignores the range starts anew."""
+    """Downloads the missing bytes to the end of `part`. A server that ignores the range sends the whole file again."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and have:  # nothing lies beyond: it is all here
+        if error.code == 416 and have:  # there are no further bytes: the file is complete
             return
         raise
     with response:
@@ -78,7 +78,7 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _unpacked(part: Path) -> Path:
-    """The content of a complete .bz2 beside it; the archive is deleted, and all of it when it is damaged."""
+    """Unpacks a complete .bz2 to a file beside it and deletes the archive. When it is damaged, both are deleted."""
     whole = part.with_suffix(".unpacked")
     try:
         with bz2.open(part) as packed, whole.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Every file that fitting can use, where it comes from and under which licence: shipped, downloadable, or yours."""
+"""Lists every file that a fit can use, with its source and licence: shipped, downloadable, or brought by the user."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ganfit_nb.files.fingerprint import sha256_of
 
 
 def shipped_folder() -> Path:
-    """Where the package keeps its own files."""
+    """The folder of the files that ship with the package."""
     return Path(__file__).parent
 
 
 def home_folder() -> Path:
-    """Where downloads go: the variable GANFIT_HOME, else .ganfit in the home directory."""
+    """The folder for downloads: the variable GANFIT_HOME names it, else it is .ganfit in the home directory."""
     return Path(os.environ.get("GANFIT_HOME") or Path.home() / ".ganfit")
 
 
 def torch_folder() -> Path:
-    """torch.hub's, where face-alignment looks for its weights; the variable TORCH_HOME moves it."""
+    """The folder of torch.hub, where face-alignment looks for its weights. The variable TORCH_HOME moves it."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 @dataclass(frozen=True)
 class Asset:
-    """One file with a known content.
+    """One file with known content.
 
-    group      what needs it; the name to download it by
-    megabytes  size of what is stored or downloaded
-    url        where it may be downloaded, empty if it ships
+    group      the part that needs it; also the name by which it is downloaded
+    megabytes  size of the file, as it is stored or downloaded
+    url        address to download it from, empty if it ships
     """
 
     group: str
@@ -49,11 +49,11 @@ class Asset:
 
     @property
     def path(self) -> Path:
-        """Where the file lies, or would."""
+        """The path of the file, whether it exists or not."""
         return self.folder() / self.file
 
     def state(self) -> str:
-        """present, absent, or damaged (its SHA-256 differs)."""
+        """The state of the file: "present", "absent", or "damaged" when its SHA-256 differs."""
         if not self.path.is_file():
             return "absent"
         return "present" if sha256_of(self.path) == self.sha256 else "damaged"
@@ -153,7 +153,7 @@ SHIPPED = (
 
 
 def shipped_sha256(file: str) -> str:
-    """The SHA-256 of a shipped file, as it is registered."""
+    """The SHA-256 of a shipped file in this list."""
     return next(asset.sha256 for asset in SHIPPED if asset.file == file)
 
 
@@ -194,7 +194,7 @@ DOWNLOADS = (
 
 @dataclass(frozen=True)
 class Brought:
-    """What only its owner can give: after registration, or under terms that one has to accept oneself."""
+    """A file that only its owner gives out: after registration, or under terms that every user has to accept."""
 
     name: str
     licence: str
@@ -215,7 +215,7 @@ YOURS = (
 
 
 def groups() -> dict[str, list[Asset]]:
-    """What may be downloaded, by name."""
+    """The files that may be downloaded, by the name of their group."""
     found: dict[str, list[Asset]] = {}
     for asset in DOWNLOADS:
         found.setdefault(asset.group, []).append(asset)
@@ -223,7 +223,7 @@ def groups() -> dict[str, list[Asset]]:
 
 
 def fetch(group: str) -> list[Asset]:
-    """Downloads the files of a group that are absent or damaged, and gives all of them."""
+    """Downloads the files of a group that are absent or damaged, and returns all files of the group."""
     if group not in groups():
         raise GanfitError(f"Nothing is called {group}; these can be downloaded: {', '.join(groups())}.")
     for asset in groups()[group]:
@@ -233,9 +233,10 @@ def fetch(group: str) -> list[Asset]:
 
 
 def required(group: str) -> list[Path]:
-    """The files of a group, verified: face-alignment would load, and thereby run, whatever lies in torch's cache.
+    """The verified files of a group.
 
-    GanfitError that names what is missing or damaged, where it belongs and how to get it.
+    They are verified because face-alignment loads any file in torch's cache, and loading it runs it. Raises GanfitError
+    that says which file is missing or damaged, where it belongs and how to get it.
     """
     lacking = {asset.file: state for asset in groups()[group] if (state := asset.state()) != "present"}
     if lacking:

@@ -1,4 +1,4 @@
-"""Many fits over processes or machines."""
+"""Fits many photos, in several processes or on several machines."""
 
 from ganfit_nb.batches.batch import Outcome, fit_all, tasks_of, written
 from ganfit_nb.batches.workers import workers

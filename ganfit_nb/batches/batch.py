@@ -1,11 +1,12 @@
-"""Fits of many photos, spread over processes or machines; one that fails, or kills its process, stops no other.
+"""Fits many photos in several processes or on several machines. A photo that fails does not stop the others.
 
     for outcome in fit_all(tasks_of(named_photos([Path("photos")]), Path("results"), Recipe())):
         print(outcome.name, outcome.reason or outcome.identity_distance)
 
-The results on disk are the only memory: what is finished there is not done again, what a killed batch left half-done is
-begun anew. Work goes through joblib, so `with joblib.parallel_config(backend="dask"):` around the loop sends it to the
-machines of a Dask cluster, which must all see the photos and the results under the same paths.
+A batch keeps its state in the results on the disk alone. A photo with a finished result is not fitted again. A photo
+that a killed batch left half-done is fitted from its beginning. joblib runs the fits, so
+`with joblib.parallel_config(backend="dask"):` around the loop sends them to the machines of a Dask cluster. All of them
+must see the photos and the results under the same paths.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ from ganfit_nb.files.outputs import (
 )
 from ganfit_nb.results.recipe import Recipe
 
-ATTEMPTS = 2  # so many processes may die over a photo before it is given up
-BEGUN = ".ganfit-begun"  # folder of marks of photos being fitted
+ATTEMPTS = 2  # a photo is given up after so many processes have died while they fitted it
+BEGUN = ".ganfit-begun"  # folder with one mark for each photo that is being fitted
 TABLE = "batch.csv"
 LESS_MEMORY = "if memory is short, run fewer --jobs"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One fit: `photo` by `recipe` to the folder out/name. `brief` writes fit.json alone; the rest follows from it."""
+    """One fit: `photo` is fitted by `recipe`, and the result goes to the folder out/name.
+
+    With `brief` only fit.json is written. All other files can be made from it.
+    """
 
     name: str
     photo: Path
@@ -54,18 +58,21 @@ class Task:
 
     @property
     def directory(self) -> Path:
-        """Where the result goes."""
+        """The folder of the result."""
         return self.out / self.name
 
     @property
     def mark(self) -> Path:
-        """A file that exists while the photo is being fitted; it counts the processes that have begun."""
+        """A file that exists while the photo is being fitted. It holds the number of processes that have begun to."""
         return self.out / BEGUN / hashlib.sha1(os.fsencode(self.name)).hexdigest()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo: the figures of its fit.json, or why there is none. `earlier`: another batch did it."""
+    """The outcome for one photo: some figures of its fit.json, or the reason why it has none.
+
+    `earlier` says that an earlier batch fitted it.
+    """
 
     name: str
     photo: str
@@ -77,21 +84,21 @@ class Outcome:
     earlier: bool = False
 
 
-COLUMNS = [field.name for field in fields(Outcome)]  # of batch.csv
+COLUMNS = [field.name for field in fields(Outcome)]  # the columns of batch.csv
 
 
 def tasks_of(photos: Mapping[str, Path], out: Path, recipe: Recipe, brief: bool = False) -> list[Task]:
-    """A task for every named photo. Paths are made absolute: a worker need not run in this folder."""
+    """A task for every named photo. Paths are made absolute, because a worker may run in another folder."""
     recipe = recipe.absolute()
     return [Task(name, photo.absolute(), out.absolute(), recipe, brief) for name, photo in photos.items()]
 
 
 def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
-    """Yields the outcome of every task: at once of those finished before, then of the others as they are done.
+    """Yields the outcome of every task. Those finished before come at once, the others when their fit ends.
 
-    GanfitError, at once, when a finished result was made with other settings, when something else is in a result's
-    place, or when another batch works in the folder; and before anything is fitted when a part of a recipe is missing.
-    The caller may break off at any time.
+    The call raises GanfitError when a finished result was made with other settings, when something else is in a
+    result's place, or when another batch works in the folder. It is also raised, before any photo is fitted, when a
+    part of a recipe is missing. The caller may stop at any time.
     """
     places: dict[Path, list[Task]] = {}
     for task in tasks:
@@ -99,12 +106,12 @@ def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
     for out, there in places.items():
         claim_results(out, (task.name for task in there), reserved=(TABLE, BEGUN, LOCK))
     outcomes = _outcomes(list(places), {task: finished(task) for there in places.values() for task in there})
-    next(outcomes)  # takes possession of the folders now
+    next(outcomes)  # locks the folders now, not at the first request for an outcome
     return outcomes
 
 
 def _outcomes(places: Sequence[Path], found: Mapping[Task, Outcome | None]) -> Generator[Any, None, None]:
-    """First nothing, when the folders are locked, then the outcomes."""
+    """Yields None once, as soon as the folders are locked, then the outcomes."""
     with ExitStack() as locks:
         for out in places:
             locks.enter_context(locked(out))
@@ -116,7 +123,7 @@ def _outcomes(places: Sequence[Path], found: Mapping[Task, Outcome | None]) -> G
 
 @contextmanager
 def _marks(out: Path) -> Iterator[None]:
-    """A folder for the marks of photos being fitted, without those of a batch that was killed."""
+    """Keeps the folder of marks within the block. Marks that a killed batch left are removed first."""
     folder = out / BEGUN
     folder.mkdir(exist_ok=True)
     try:
@@ -124,7 +131,7 @@ def _marks(out: Path) -> Iterator[None]:
         yield
     finally:
         _remove_marks(folder)
-        with suppress(OSError):  # something that is not ours lies in it
+        with suppress(OSError):  # the folder is not empty: something in it is not ours
             folder.rmdir()
 
 
@@ -134,7 +141,7 @@ def _remove_marks(folder: Path) -> None:
 
 
 def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
-    """The outcomes of the tasks as they are done."""
+    """Fits the photos and yields each outcome when its fit ends."""
     if not todo:
         return
     try:
@@ -142,7 +149,7 @@ def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
     except BrokenProcessPool as error:
         raise GanfitError(f"A process died while it loaded the models; {LESS_MEMORY}.") from error
     while todo:
-        # After a death the suspects are tried one at a time, so that the next death tells whose it is.
+        # When a process has died, the photos under way are tried one at a time: the next death shows the cause.
         suspects = [task for task in todo.values() if task.mark.exists()]
         try:
             for outcome in spread(delayed(fit_one)(task) for task in suspects[:1] or list(todo.values())):
@@ -154,22 +161,22 @@ def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
 
 
 def spread(calls: Iterable[Any]) -> Iterator[Any]:
-    """Results of joblib's delayed calls in the order of their completion, under whatever joblib is configured to."""
+    """Runs delayed calls with the joblib backend that is configured, and yields results in the order of completion."""
     return Parallel(return_as="generator_unordered", batch_size=1)(calls)
 
 
 def fit_one(task: Task) -> Outcome:
-    """Fits one photo in this process; whatever goes wrong with it is the outcome's reason."""
+    """Fits one photo in this process. When that fails, the outcome holds the reason."""
     begun = int(task.mark.read_text() or 0) if task.mark.exists() else 0
     if begun >= ATTEMPTS:
         return _failed(task, f"{ATTEMPTS} processes died while they fitted it; {LESS_MEMORY}")
     task.mark.write_text(str(begun + 1))
     try:
         remove_leftovers(task.directory)
-        return finished(task) or _write(task)  # finished perhaps by a worker that was lost before it could say so
+        return finished(task) or _write(task)  # a worker that was lost may have finished it before
     except GanfitError as error:
         return _failed(task, str(error))
-    except Exception as error:  # a photo that breaks a library must not stop the others
+    except Exception as error:  # a photo that makes a library fail must not stop the others
         return _failed(task, f"{type(error).__name__}: {error}")
     finally:
         task.mark.unlink(missing_ok=True)
@@ -181,15 +188,16 @@ def _write(task: Task) -> Outcome:
     for step in task.recipe.steps(photo):
         steps.append(step)
         if multiprocessing.parent_process() and os.getppid() != parent:
-            os._exit(1)  # the batch was killed and may have been begun anew: nothing is to be done twice
+            os._exit(1)  # the batch was killed; a new one may be running and fit this photo, too
     task.recipe.result(photo, steps).write(task.directory, task.brief)
     return _fitted(task, fit_record(task))
 
 
 def finished(task: Task) -> Outcome | None:
-    """The outcome on disk, None where the photo has yet to be fitted: no result, half a fit, or a newer photo.
+    """The outcome of a result on the disk, or None when the photo has yet to be fitted.
 
-    GanfitError when the result was made with other settings: it must neither be lost nor taken for this one.
+    It is fitted when there is no result, when the result was interrupted, and when the photo is newer. Raises
+    GanfitError when the result was made with other settings: it must neither be overwritten nor count as this one.
     """
     record = fit_record(task)
     try:
@@ -204,7 +212,7 @@ def finished(task: Task) -> Outcome | None:
 
 
 def fit_record(task: Task) -> dict[str, Any]:
-    """The content of a finished task's fit.json."""
+    """The content of the task's fit.json; empty when there is none."""
     return read_record(task.directory / RESULT)
 
 
@@ -218,9 +226,9 @@ def _failed(task: Task, reason: str) -> Outcome:
 
 
 def written(outcomes: Iterable[Outcome], out: Path) -> Generator[Outcome, None, None]:
-    """The same outcomes, each added to out/batch.csv as it passes: whenever the batch ends, it tells all so far.
+    """Passes the outcomes on and adds each to out/batch.csv, so the table is complete whenever the batch ends.
 
-    GanfitError, at once, when a file of that name is not ours.
+    The call raises GanfitError when a file of that name is not ours.
     """
     claim_file(out / TABLE, has_header(COLUMNS))
     return _written(outcomes, out / TABLE)
@@ -228,7 +236,7 @@ def written(outcomes: Iterable[Outcome], out: Path) -> Generator[Outcome, None, 
 
 def _written(outcomes: Iterable[Outcome], table: Path) -> Generator[Outcome, None, None]:
     for number, outcome in enumerate(outcomes):
-        # Names of files need not be Unicode.
+        # File names are not always valid Unicode.
         with table.open("a" if number else "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             if not number:
                 csv.writer(file).writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""Where a batch computes: processes of this machine, or the machines of a Dask cluster."""
+"""Chooses where a batch computes: in processes of this machine, or on the machines of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from joblib import cpu_count, parallel_config
 
 from ganfit_nb.errors import GanfitError
 
-JOB_MB = 1100  # a process's peak, as fit.json tells it: 750 for a photo of 1 megapixel, 1100 after one of 9000 pixels
-PARENT_MB = 400  # of the process that hands out the work
-WORKER_SECONDS = 30  # that a cluster's first worker may take to come
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container, e.g. a Binder
+JOB_MB = 1100  # peak of a process in fit.json: 750 for a photo of 1 megapixel, 1100 for one 9000 pixels wide
+PARENT_MB = 400  # peak of the process that hands out the work
+WORKER_SECONDS = 30  # time to wait for the first worker of a cluster
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # memory limit of a container, such as a Binder
 
 
 @contextmanager
 def workers(jobs: int | None = None, scheduler: str | None = None) -> Iterator[None]:
-    """Within the block a batch runs on `jobs` processes here, or on the cluster of a Dask scheduler, one fit each.
+    """Within the block a batch runs in `jobs` processes here, or on the cluster of a Dask scheduler.
 
-    GanfitError when the scheduler does not answer, or when Dask is not installed.
+    Each process works on one fit at a time. Raises GanfitError when the scheduler does not answer, or when Dask is not
+    installed.
     """
     if scheduler is None:
         jobs = default_jobs() if jobs is None else jobs
@@ -50,12 +51,12 @@ def workers(jobs: int | None = None, scheduler: str | None = None) -> Iterator[N
 
 
 def default_jobs() -> int:
-    """One process a core, as far as memory reaches: one fit in 2 GB, two in 3 GB."""
+    """The default number of processes: one for each core, as far as memory allows (one in 2 GB, two in 3 GB)."""
     return max(1, min(cpu_count(), int((memory_mb() - PARENT_MB) / JOB_MB)))
 
 
 def memory_mb() -> float:
-    """The memory that this process may use, as the container or the machine limits it."""
+    """The memory that this process may use, in MB: the limit of the container, or else the memory of the machine."""
     limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
     if limit.isdigit():
         return int(limit) / 2**20

@@ -1,1 +1,1 @@
-"""The subcommands of `ganfit` beside `fit`: each adds its grammar and runs."""
+"""The command `ganfit` and its subcommands. Each module adds its options to the parser and runs the command."""

@@ -1,4 +1,4 @@
-"""`ganfit assets`: every file there is to use, verified; `ganfit assets download NAME` fetches what may be fetched."""
+"""`ganfit assets` lists and verifies all files that a fit can use; `ganfit assets download NAME` downloads some."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run_list(options: argparse.Namespace) -> int:
-    """Prints the three lists. GanfitError, after them, when a shipped file is absent or damaged."""
+    """Prints three lists. Then it raises GanfitError if a shipped file is absent or damaged."""
     from ganfit_nb.assets.registry import DOWNLOADS, SHIPPED, YOURS
 
     states = {asset: asset.state() for asset in SHIPPED + DOWNLOADS}
@@ -39,7 +39,7 @@ def run_list(options: argparse.Namespace) -> int:
 
 
 def run_download(options: argparse.Namespace) -> int:
-    """Fetches a group and says where it lies and under which licence."""
+    """Downloads the files of a group, and prints their paths and licences."""
     from ganfit_nb.assets.registry import fetch
 
     for asset in fetch(options.name):

@@ -1,4 +1,4 @@
-"""What the commands that fit many photos share: options, progress, and the report at the end."""
+"""The part that all commands for many photos share: options, progress bar, and report of failures."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Where the work is done."""
+    """Adds the options that choose where the work is done."""
     command.add_argument("--jobs", type=int, metavar="N", help="photos at a time (default: as cores and memory allow)")
     command.add_argument("--scheduler", metavar="ADDRESS", help="work on a Dask cluster, e.g. tcp://host:8786")
 
 
 def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[Outcome]:
-    """Fits what is not yet fitted behind a bar of photos and time left; failures are told as they come.
+    """Fits the photos that have no result yet. A bar shows their number and the time left, and failures as they come.
 
-    Everything goes into out/batch.csv, too.
+    All outcomes are also written to out/batch.csv.
     """
     from ganfit_nb.batches.batch import fit_all, written
     from ganfit_nb.batches.workers import workers
@@ -49,11 +49,11 @@ def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[O
                 bar.write(f"{outcome.name}: {outcome.reason}", file=sys.stderr)
             bar.set_postfix_str(f"{failures(outcomes)} failed", refresh=False)
             if outcome.earlier:
-                bar.initial += 1  # so that it plays no part in the time left
+                bar.initial += 1  # so that it does not change the estimate of the time left
             bar.update()
     return outcomes
 
 
 def failures(outcomes: Sequence[Outcome]) -> int:
-    """How many failed."""
+    """The number of failures among the outcomes."""
     return sum(outcome.status == "failed" for outcome in outcomes)

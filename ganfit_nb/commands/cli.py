@@ -1,4 +1,4 @@
-"""The `ganfit` command."""
+"""The command `ganfit`: its parser, and the end of every error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ TRACEBACK = "GANFIT_TRACEBACK"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; whatever goes wrong becomes one line on stderr and exit code 1, an interrupt exit code 130."""
+    """Runs one command and returns its exit code.
+
+    Every error becomes one line on stderr and exit code 1. An interrupt gives exit code 130.
+    """
     with tolerant_streams():
         options = parser().parse_args(arguments)
         try:
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's grammar."""
+    """The parser of the command, with all subcommands."""
     top = argparse.ArgumentParser(
         prog="ganfit",
         description="Fits a textured 3D face to a photograph (GANFIT, CVPR 2019).",

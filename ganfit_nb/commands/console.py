@@ -1,4 +1,4 @@
-"""What the command line prints, on consoles as they are: in ASCII alone, or closed by whoever read from them."""
+"""Prints on consoles that may know ASCII alone, or whose reader may have gone away."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from typing import Any
 
 
 def one_line(text: object) -> str:
-    """The text in one line without control characters, which names of files may have."""
+    """The text in one line. Control characters, which file names may have, are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def complain(text: object) -> None:
-    """One line on stderr."""
+    """Prints one line on stderr."""
     print(f"ganfit: {one_line(text)}", file=sys.stderr)
 
 
 @contextmanager
 def tolerant_streams() -> Iterator[None]:
-    """Within the block a character that the console does not know is written as an escape, and what nobody reads any
-    more is dropped: `ganfit fit … | head` still writes its results."""
+    """Makes standard output and stderr accept any text within the block.
+
+    A character that the console does not know is written as an escape. Text that nobody reads any more is dropped, so
+    that `ganfit fit … | head` still writes its results.
+    """
     former = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (_Tolerant(stream) for stream in former)  # type: ignore[assignment]
     try:
@@ -34,11 +37,11 @@ def tolerant_streams() -> Iterator[None]:
 
 
 class _Tolerant:
-    """A text stream whose reader may leave."""
+    """A text stream whose reader may go away."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        with suppress(AttributeError):  # a stream that a program put in the place of the console's
+        with suppress(AttributeError):  # another program may have replaced the console's stream
             stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
@@ -54,7 +57,7 @@ class _Tolerant:
     def _unread(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:  # from here on into nothing, so that Python does not complain at its end either
+        except BrokenPipeError:  # write to nowhere from here on; then Python does not fail when it ends, either
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, self._stream.fileno())
             os.close(nothing)

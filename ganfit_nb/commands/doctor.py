@@ -1,4 +1,4 @@
-"""`ganfit doctor`: what works on this machine, what is missing, and the one command that would change it."""
+"""`ganfit doctor` says what works on this machine, what is missing, and which command would add it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """One ability: whether it is there, how, and the command that would bring it (empty when none would)."""
+    """One ability of the installation.
+
+    works   whether it is there
+    detail  in which form it is there, or what is missing
+    remedy  the command that would add it; empty if none would
+    """
 
     ability: str
     works: bool
@@ -26,7 +31,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the findings; 1 when fitting itself does not work."""
+    """Prints the findings. Returns 1 when fitting itself does not work, else 0."""
     findings = list(examine())
     for finding in findings:
         print(f"{'works  ' if finding.works else 'missing'}  {finding.ability}: {finding.detail}")
@@ -36,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def examine() -> Iterator[Finding]:
-    """Every ability, fitting itself first."""
+    """Yields a finding for every ability. The first is fitting itself."""
     yield _fitting()
     yield _compiled()
     yield _cuda()

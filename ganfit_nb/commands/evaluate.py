@@ -1,4 +1,4 @@
-"""`ganfit evaluate …`: the paper's experiments."""
+"""`ganfit evaluate …` runs the paper's experiments."""
 
 from __future__ import annotations
 

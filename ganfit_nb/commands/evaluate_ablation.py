@@ -1,4 +1,4 @@
-"""`ganfit evaluate ablation …`: what every loss and the texture GAN contribute (Sec. 4.4, Fig. 5)."""
+"""`ganfit evaluate ablation …` shows what every loss and the texture GAN contribute (Sec. 4.4, Fig. 5)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def add_parser(experiments: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fits what is not yet fitted, then draws the sheet and the table of all photos whose variants are complete."""
+    """Fits the variants that have no result yet, then draws the sheet and the table.
+
+    They show all photos whose variants are complete.
+    """
     from ganfit_nb.batches.batch import tasks_of
     from ganfit_nb.evaluation.ablation import VARIANTS
     from ganfit_nb.evaluation.ablation_report import COLUMNS
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.texture == "pca":
         raise GanfitError("The ablation itself exchanges the texture; leave --texture pca out.")
-    figure(1.0, 1.0)  # without matplotlib there is no point in fitting
+    figure(1.0, 1.0)  # fails at once when matplotlib is missing, before anything is fitted
     claim_file(options.out / "ablation.png", is_signed)
     claim_file(options.out / "ablation.csv", has_header(COLUMNS))
     recipe = recipe_of(options)
@@ -69,9 +72,9 @@ def photo_of(task: str) -> str:
 
 
 def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[str, Path]:
-    """Photographs of known faces, made where they are not yet there.
+    """The photographs of known faces. Those that do not exist yet are made.
 
-    GanfitError when a picture in their place is none of ours, or shows a face of another model.
+    Raises GanfitError when a picture in their place is not ours, or shows a face of another model.
     """
     from ganfit_nb.evaluation.known_people import KnownPeople
     from ganfit_nb.files.outputs import claim_file, is_signed, save_png, signed_words
@@ -93,7 +96,7 @@ def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[st
 
 
 def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argparse.Namespace) -> None:
-    """The sheet, the table, and its means on stdout."""
+    """Writes the sheet and the table, and prints the means."""
     from ganfit_nb.evaluation.ablation_report import examine, sheet, summary, write_table
     from ganfit_nb.evaluation.plots import save_figure
 

@@ -1,4 +1,4 @@
-"""`ganfit evaluate lfw …`: do renderings keep the identity of photos? (Appendix A, Fig. 6 and 7)."""
+"""`ganfit evaluate lfw …` measures whether renderings keep the identity of photos (Appendix A, Fig. 6 and 7)."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def add_parser(experiments: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fits what is not yet fitted, judges what is not yet judged, reports."""
+    """Fits the photos that have no result yet, judges those that are not judged yet, and reports."""
     from ganfit_nb.batches.batch import tasks_of
     from ganfit_nb.evaluation.lfw import first_of_each_fold, picture_path, pictures_of, read_pairs
     from ganfit_nb.evaluation.plots import figure
     from ganfit_nb.files.outputs import claim_file, has_keys, is_signed
 
-    figure(1.0, 1.0)  # without matplotlib there is no point in fitting for a day
+    figure(1.0, 1.0)  # fails at once when matplotlib is missing, before fitting for a day
     claim_file(options.out / "lfw.json", has_keys("data", "judge", "pairs"))
     for name in FIGURES:
         claim_file(options.out / name, is_signed)
@@ -64,7 +64,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def judged(tasks: list[Task], options: argparse.Namespace) -> dict[str, Embeddings]:
-    """The judge's embeddings of every fitted photo, in the order of the tasks, so that sums over them are the same."""
+    """The judge's embeddings of every fitted photo, by its name.
+
+    They are in the order of the tasks, so that sums over them do not change from run to run.
+    """
     from ganfit_nb.batches.workers import workers
     from ganfit_nb.evaluation.judge import judgements
 
@@ -76,7 +79,7 @@ def judged(tasks: list[Task], options: argparse.Namespace) -> dict[str, Embeddin
 
 
 def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argparse.Namespace) -> None:
-    """lfw.json, both figures, and a summary on stdout."""
+    """Writes lfw.json and both figures, and prints a summary."""
     from ganfit_nb.evaluation.lfw_plots import figure_6, figure_7
     from ganfit_nb.evaluation.lfw_report import report
     from ganfit_nb.evaluation.plots import save_figure
@@ -91,7 +94,7 @@ def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argpars
 
 
 def summary(found: LfwReport, options: argparse.Namespace) -> str:
-    """The numbers in words."""
+    """The results in words, for the end of the command."""
     similarity = found.rendering_to_photo
     lines = [
         f"{found.data}, fitted with {options.identity}, judged by {found.judge}: cosine similarity",

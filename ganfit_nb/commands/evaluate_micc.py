@@ -1,4 +1,4 @@
-"""`ganfit evaluate micc …`: how far are reconstructions from scans? (Sec. 4.3, Table 1)."""
+"""`ganfit evaluate micc …` measures the distance of reconstructions from scans (Sec. 4.3, Table 1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_parser(experiments: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluates what is not yet evaluated, and prints the table."""
+    """Evaluates the subjects that are not evaluated yet, and prints the table."""
     from ganfit_nb.files.outputs import claim_file, locked, replaced, starts_with
 
     try:

@@ -1,4 +1,4 @@
-"""`ganfit evaluate scan …`: how far is the reconstruction from a scan of the person?"""
+"""`ganfit evaluate scan …` measures the distance of a reconstruction from a scan of the person."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def add_parser(experiments: Any) -> None:
 
 
 def millimetres(text: str) -> float:
-    """A length. ValueError, which argparse tells, for anything else."""
+    """A length in mm. Raises ValueError for anything else; argparse reports it."""
     value = float(text)
     if not 0 < value < math.inf:
         raise ValueError(text)
     return value
 
 
-millimetres.__name__ = "length (mm, above 0)"  # what argparse calls it
+millimetres.__name__ = "length (mm, above 0)"  # argparse uses this name in its message
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fits, measures, and then writes all three files."""
+    """Fits the photos, measures the errors, and then writes all three files."""
     from ganfit_nb.commands.fit_set import fit_with_progress, photos_of
     from ganfit_nb.evaluation.plots import figure
     from ganfit_nb.files.outputs import locked
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         raise GanfitError('The evaluation needs scipy; pip install "ganfit_nb[evaluation]" brings it.') from error
     from ganfit_nb.geometry.surface import Surface
 
-    figure(1.0, 1.0)  # without matplotlib there is no point in fitting
+    figure(1.0, 1.0)  # fails at once when matplotlib is missing, before anything is fitted
     claim(options.out)
     recipe = recipe_of(options)
     recipe = replace(recipe, config=replace(recipe.config, size=options.size))
@@ -86,13 +86,13 @@ def run(options: argparse.Namespace) -> int:
     with locked(options.out):
         result = fit_with_progress(photos, recipe, lambda: False)
         if result.interrupted:
-            return 1  # the fit went bad, which was told
+            return 1  # the fit failed, and the error has been printed
         write(judge, result, options)
     return 0
 
 
 def claim(out: Path) -> None:
-    """GanfitError unless the results may be written to the folder."""
+    """Raises GanfitError unless the results may be written to the folder."""
     from ganfit_nb.evaluation.scan_report import TITLE
     from ganfit_nb.files.outputs import claim_file, has_keys, is_signed, starts_with
 
@@ -102,7 +102,7 @@ def claim(out: Path) -> None:
 
 
 def people_of(result: SetResult) -> dict[str, Tensor]:
-    """p_s of every row: the mean face, and the ends of the stages."""
+    """p_s of every row of the table: the mean face, and the fit at the end of each stage."""
     from ganfit_nb.evaluation.scan_error import LANDMARKS_ALONE, MEAN_FACE
 
     last = {step.stage: step.steps[0].parameters.identity for step in result.steps}
@@ -113,7 +113,10 @@ def people_of(result: SetResult) -> dict[str, Tensor]:
 
 
 def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> None:
-    """The record, the table, which is printed, too, and the picture: all are made before the first is written."""
+    """Writes the record, the table and the picture, and prints the table.
+
+    All three are made before the first is written.
+    """
     from ganfit_nb.evaluation.plots import save_figure
     from ganfit_nb.evaluation.scan_report import sheet, table
     from ganfit_nb.files.outputs import replaced
@@ -132,7 +135,7 @@ def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> N
 
 
 def size_told(judge: ScanJudge, options: argparse.Namespace) -> str:
-    """What a mm of the table is."""
+    """A sentence that says what a mm in the table means."""
     why = "the size at which the mean face lies best on it" if options.unit is None else "as --unit says"
     return f"A unit of the scan is taken as {judge.size:.4g} mm, {why}."
 

@@ -1,4 +1,4 @@
-"""`ganfit fit …`: photos to textured meshes."""
+"""`ganfit fit …` makes textured meshes of photos."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_parser(commands: Any) -> None:
 
 
 def add_recipe_arguments(command: argparse.ArgumentParser) -> None:
-    """How to fit: what `recipe_of` reads."""
+    """Adds the options that say how to fit. `recipe_of` reads them."""
     command.add_argument("--steps", type=int, default=200, help="updates of the joint stage (default %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="seed of the random second views (default %(default)s)")
     command.add_argument(
@@ -74,14 +74,14 @@ def add_recipe_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def face_of(text: str) -> int | tuple[float, float]:
-    """The number of a face, or a point of the picture, px. ValueError, which argparse tells, for anything else."""
+    """The number of a face, or a point in the picture, px. Raises ValueError for anything else; argparse reports it."""
     if "," not in text:
         return int(text)
     x, y = text.split(",")
     return float(x), float(y)
 
 
-face_of.__name__ = "face (a number, or x,y in pixels)"  # what argparse calls it
+face_of.__name__ = "face (a number, or x,y in pixels)"  # argparse uses this name in its message
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
@@ -94,7 +94,11 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fits one photo in view, several and folders as a batch, or one person's together."""
+    """Fits the photos that the options name.
+
+    One photo is fitted here with a progress bar. Several photos and folders are fitted as a batch. Photos of one person
+    are fitted together.
+    """
     from ganfit_nb.commands import fit_set
     from ganfit_nb.photos.video import is_video
 
@@ -112,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def run_one(name: str, path: Path, recipe: Recipe, out: Path) -> int:
-    """Fits one photo. Ctrl-C writes what was fitted so far, marked as interrupted."""
+    """Fits one photo. On Ctrl-C the fit so far is written, marked as interrupted."""
     claim_results(out, [name])
     recipe.load()
     tell_licence(recipe)
@@ -127,14 +131,14 @@ def run_one(name: str, path: Path, recipe: Recipe, out: Path) -> int:
 
 
 def tell_notes(photos: Mapping[str, Photo]) -> None:
-    """What is remarkable about each photo, on stderr."""
+    """Prints the notes on each photo on stderr."""
     for name, photo in photos.items():
         for note in photo.notes:
             print(one_line(f"{name}: {note}"), file=sys.stderr)
 
 
 def tell_licence(recipe: Recipe) -> None:
-    """On stderr, where a part is not free."""
+    """Prints the licence of the identity network on stderr when it is not free."""
     from ganfit_nb.networks.arcface import LICENCE
 
     if recipe.identity != "dlib":
@@ -142,7 +146,7 @@ def tell_licence(recipe: Recipe) -> None:
 
 
 def fit_with_progress(photo: Photo, recipe: Recipe, label: str, interrupted: Callable[[], bool]) -> Result:
-    """Runs a fit to its end or until it is interrupted, behind a progress bar that shows the losses."""
+    """Runs a fit until it ends or is interrupted. A progress bar shows the losses."""
     with tqdm(total=recipe.config.steps, desc=label, unit="step", dynamic_ncols=True) as bar:
         steps: list[FitStep] = []
         for step in good_steps(recipe.steps(photo), interrupted):
@@ -153,7 +157,10 @@ def fit_with_progress(photo: Photo, recipe: Recipe, label: str, interrupted: Cal
 
 
 def good_steps(steps: Iterator[S], interrupted: Callable[[], bool]) -> Iterator[S]:
-    """The steps until the fit ends, is interrupted or goes bad, which is told; what came before it is kept."""
+    """Yields the steps until the fit ends, is interrupted or fails.
+
+    A failure after the first step is printed, and the steps before it are kept.
+    """
     begun = False
     try:
         for step in steps:
@@ -168,12 +175,12 @@ def good_steps(steps: Iterator[S], interrupted: Callable[[], bool]) -> Iterator[
 
 
 def is_last(step: FitStep | SetStep, recipe: Recipe) -> bool:
-    """Whether a fit by this recipe ends with the step."""
+    """Whether the step is the last of a fit by this recipe."""
     return step.stage == "joint" and step.index == recipe.config.steps
 
 
 def run_batch(photos: dict[str, Path], recipe: Recipe, options: argparse.Namespace) -> int:
-    """Fits what is not yet fitted; 1 when a photo failed."""
+    """Fits the photos that have no result yet. Returns 1 when a photo failed, else 0."""
     from ganfit_nb.batches.batch import tasks_of
     from ganfit_nb.commands import batch
 

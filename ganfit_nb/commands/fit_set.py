@@ -1,4 +1,4 @@
-"""`ganfit fit … --same-person`: photos, or the frames of a video, as one image set (Eq. 13)."""
+"""`ganfit fit … --same-person` fits photos, or the frames of a video, as one image set (Eq. 13)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) -> int:
-    """Fits all photos together. Ctrl-C writes what was fitted so far, marked as interrupted."""
+    """Fits all photos together. On Ctrl-C the fit so far is written, marked as interrupted."""
     from ganfit_nb.commands.fit import tell_notes
     from ganfit_nb.files.interrupts import interrupts_noted
     from ganfit_nb.files.outputs import claim_results, writable_directory
@@ -32,7 +32,7 @@ def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) 
     claim_results(options.out, [*named, SHARED])
     recipe.load()
     photos = photos_of(named, recipe)
-    claim_results(options.out, [*photos, SHARED])  # a video gave several
+    claim_results(options.out, [*photos, SHARED])  # once more, because a video gives several photos
     writable_directory(options.out)
     tell_notes(photos)
     with interrupts_noted() as interrupted:
@@ -60,7 +60,7 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
 
 
 def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
-    """Runs the fit to its end or until it is interrupted, behind a progress bar."""
+    """Runs the fit until it ends or is interrupted, with a progress bar."""
     from ganfit_nb.commands.fit import good_steps, is_last
     from ganfit_nb.fitting.stages import fit_set
     from ganfit_nb.results.set_result import SetResult

@@ -1,4 +1,4 @@
-"""`ganfit make …`: stand-ins for datasets that may not be passed on."""
+"""`ganfit make …` makes stand-ins for datasets that may not be passed on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganfit models check FILE`: what a morphable model's file holds, and whether photos can be fitted with it."""
+"""`ganfit models check FILE` says what a morphable model's file holds, and whether photos can be fitted with it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def add_parser(commands: Any) -> None:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Prints the model's content and how it lies in our frame."""
+    """Prints the content of the model, and its size and landmarks in our frame."""
     from ganfit_nb.model_files.read import read_model_file
     from ganfit_nb.photos.photo import EYES
 
     file = read_model_file(options.file)
-    from ganfit_nb.model_files.adapt import adapt  # needs scipy, of which the reader has made sure
+    from ganfit_nb.model_files.adapt import adapt  # needs scipy; the reader has checked that it is there
 
     model, unit = adapt(file)
     morphable = model.morphable

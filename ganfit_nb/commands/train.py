@@ -1,4 +1,4 @@
-"""`ganfit train …`: what rebuilds the shipped texture models."""
+"""`ganfit train …` rebuilds the shipped texture models."""
 
 from __future__ import annotations
 

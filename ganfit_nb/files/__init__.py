@@ -1,1 +1,1 @@
-"""Files: read within limits, written whole, told apart by content."""
+"""Reads files within limits, writes them whole, and compares them by content."""

@@ -1,4 +1,4 @@
-"""What a file holds, in 64 characters: parts of a fit are compared by their content, not by where they lie."""
+"""Fingerprints of files, in 64 characters: parts of a fit are compared by their content, not by their path."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def sha256_of(path: Path) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """The SHA-256 of a file; of a folder, that of the names and contents of the files below it, hidden ones left out.
+    """The SHA-256 of a file. For a folder: of the names and contents of the files below it, without hidden ones.
 
-    GanfitError when there is no such file. A file is read once, until its size or time of change differs.
+    Raises GanfitError when there is no such file. A file is read again only after its size or time of change differs.
     """
     if path.is_dir():
         files = (file for file in sorted(path.rglob("[!.]*")) if file.is_file())

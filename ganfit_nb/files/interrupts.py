@@ -1,4 +1,7 @@
-"""Ctrl-C as a request: what is being computed or written comes to its end, so that nothing is lost or half-written."""
+"""Makes Ctrl-C a request to stop.
+
+The work under way is finished first, so that nothing is lost or half-written.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_noted() -> Iterator[Callable[[], bool]]:
-    """Within the block Ctrl-C raises no KeyboardInterrupt; the function that is yielded says whether it was pressed.
+    """Within the block Ctrl-C raises no KeyboardInterrupt. The yielded function says whether it was pressed.
 
-    Only the main thread receives signals, so in any other one the block changes nothing.
+    Only the main thread receives signals, so in any other thread the block changes nothing.
     """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -27,7 +30,7 @@ def interrupts_noted() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C within the block takes effect at its end, by the handler there was before."""
+    """Delays Ctrl-C until the end of the block. Then the handler from before the block gets it."""
     with interrupts_noted() as pressed:
         yield
     if pressed():

@@ -1,9 +1,9 @@
-"""The owner of everything that is written: it decides before the work what may be replaced, and replaces it whole.
+"""Writes all output. It decides before the work what may be replaced, and replaces a file or folder as a whole.
 
 What we did not write is never deleted or overwritten. A folder is ours when it holds nothing but the files of a result,
-our own fit.json among them; a file is ours when its content says so. Everything else stays, and one sentence tells what
-is in the way. New content is written beside its place and then renamed, so that a reader, a kill or a full disk meets
-the old content or the new one, never half of either.
+with a fit.json of ours. A file is ours when its content shows it. All else stays, and an error names what is in the
+way. New content is written beside its place and then renamed. So after a kill or on a full disk a reader finds the old
+content or the new content, never half of either.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.interrupts import interrupts_held
 from ganfit_nb.files.reading import reading
 
-RESULT = "fit.json"  # a folder that holds one is a result
+RESULT = "fit.json"  # a folder with this file is a result
 RESULT_FILES = frozenset(
     {
         "mesh.obj",
@@ -42,18 +42,18 @@ RESULT_FILES = frozenset(
         RESULT,
     }
 )
-LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db"})  # in folders that a file manager has shown
-RECORD = ("interrupted", "parameters", "identity_distance")  # what every fit.json holds
-SIGNATURE = "ganfit_nb"  # the Software of our PNG files
-PREFIX = ".ganfit-"  # of folders and files that are being written
+LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db"})  # file managers leave these in folders that they have shown
+RECORD = ("interrupted", "parameters", "identity_distance")  # keys of every fit.json
+SIGNATURE = "ganfit_nb"  # stands as "Software" in our PNG files
+PREFIX = ".ganfit-"  # names of folders and files that are being written begin so
 LOCK = ".ganfit-lock"
-STALE = 600.0  # s; a result is written in a few, so what is older was left by a process that was killed
-NAME_BYTES = 255  # of one name on common file systems
-RECORD_BYTES = 2**26  # of a JSON file of ours; a fit of 10,000 steps has 3 MB
+STALE = 600.0  # s; writing takes a few, so older work was left by a process that was killed
+NAME_BYTES = 255  # longest name on common file systems
+RECORD_BYTES = 2**26  # largest JSON file of ours; a fit of 10,000 steps has 3 MB
 Ours = Callable[[Path], bool]
 
 
-# Whether we wrote it -------------------------------------------------------------------------------------------------
+# Is it ours? --------------------------------------------------------------------------------------------------------
 
 
 def is_result(folder: Path) -> bool:
@@ -73,12 +73,12 @@ def is_finished(folder: Path) -> bool:
 
 
 def has_keys(*keys: str) -> Ours:
-    """Tells JSON files of ours by the keys of their object."""
+    """A test that recognises JSON files of ours by the keys of their object."""
     return lambda path: set(keys) <= read_record(path).keys()
 
 
 def has_header(header: Sequence[str]) -> Ours:
-    """Tells CSV files of ours by their first row."""
+    """A test that recognises CSV files of ours by their first row."""
 
     def ours(path: Path) -> bool:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -88,7 +88,7 @@ def has_header(header: Sequence[str]) -> Ours:
 
 
 def starts_with(text: str) -> Ours:
-    """Tells text files of ours by their first characters."""
+    """A test that recognises text files of ours by their first characters."""
 
     def ours(path: Path) -> bool:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -103,12 +103,12 @@ def is_signed(path: Path) -> bool:
 
 
 def signed_words(path: Path) -> str:
-    """What `save_png` was given to say of the picture."""
+    """The words that `save_png` stored with the picture."""
     return _png_texts(path).get("Description", "")
 
 
 def _png_texts(path: Path) -> dict[str, str]:
-    """A PNG file's texts; none where it is no PNG file."""
+    """The texts in a PNG file by name; empty for any other file."""
     try:
         with reading(path, "is no PNG file."), Image.open(path, formats=["PNG"]) as picture:
             return {str(name): str(value) for name, value in picture.info.items()}
@@ -117,12 +117,12 @@ def _png_texts(path: Path) -> dict[str, str]:
 
 
 def never(path: Path) -> bool:
-    """For places where nothing is ever replaced."""
+    """A test for places where nothing is ever replaced: no file is ours."""
     return False
 
 
 def read_record(path: Path) -> dict:
-    """The object in a JSON file; an empty one where there is none, for whatever reason."""
+    """The object in a JSON file. It is empty when the file is missing, damaged, or holds something else."""
     try:
         with reading(path, "holds no record.", RECORD_BYTES):
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -135,10 +135,10 @@ def read_record(path: Path) -> dict:
 
 
 def claim_results(out: Path, names: Iterable[str], reserved: Iterable[str] = ()) -> None:
-    """GanfitError unless a result can be written to every out/name; nothing is touched.
+    """Raises GanfitError unless a result can be written to every out/name. Nothing is changed on the disk.
 
-    The names are looked at together: none may be a `reserved` one, lie inside another, or differ from one in a way that
-    some file systems overlook. None may stand for `out` itself or for a place outside.
+    The names are checked together. None may be a `reserved` name or lie inside another. None may differ from another
+    only in a way that some file systems overlook. None may mean `out` itself or a place outside.
     """
     taken = {_folded(name): name for name in reserved}
     names = list(names)
@@ -164,7 +164,7 @@ def claim_results(out: Path, names: Iterable[str], reserved: Iterable[str] = ())
 
 
 def claim_folder(target: Path, ours: Ours) -> None:
-    """GanfitError unless `target` is absent, empty, or a folder that is `ours` to replace."""
+    """Raises GanfitError unless `target` is absent, empty, or a folder that is `ours`."""
     with _told(target):
         restore(target)
         if not _exists(target / max(RESULT_FILES, key=len)) and not _exists(target):
@@ -179,14 +179,14 @@ def claim_folder(target: Path, ours: Ours) -> None:
 
 
 def claim_file(path: Path, ours: Ours) -> None:
-    """GanfitError unless `path` is absent or a file that is `ours` to replace."""
+    """Raises GanfitError unless `path` is absent or a file that is `ours`."""
     with _told(path):
         if _exists(path) and (path.is_symlink() or not path.is_file() or not ours(path)):
             raise GanfitError(f"{path} was not written by ganfit; move it away, or choose another folder.")
 
 
 def writable_directory(directory: Path) -> Path:
-    """Makes the folder; GanfitError when it cannot be made or written, so that no fit is computed in vain."""
+    """Makes the folder. Raises GanfitError when it cannot be made or written, before a fit is computed in vain."""
     with _told(directory):
         directory.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=directory).close()
@@ -195,16 +195,17 @@ def writable_directory(directory: Path) -> Path:
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Within the block `out`, which is made, belongs to this process; GanfitError when it belongs to another one.
+    """Makes the folder `out` and keeps other processes out of it within the block.
 
-    The operating system ends the lock with the process, however that ends.
+    Raises GanfitError when another process holds it. The operating system ends the lock when the process ends, in
+    whatever way.
     """
     path = writable_directory(out) / LOCK
     lock = FileLock(path, timeout=0)
     with _told(out):
         try:
             lock.acquire()
-            while not path.exists():  # its last owner removed it just then, and a third process may make a new one
+            while not path.exists():  # the last owner has just removed the file; another process could lock a new one
                 lock.release()
                 lock.acquire()
         except Timeout as error:
@@ -214,7 +215,7 @@ def locked(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # Windows does not remove a file that is open; an empty file stays there
+        with suppress(OSError):  # Windows does not remove an open file, so an empty file stays
             path.unlink()
         lock.release()
 
@@ -224,9 +225,9 @@ def locked(out: Path) -> Iterator[None]:
 
 @contextmanager
 def complete_directory(target: Path, ours: Ours) -> Iterator[Path]:
-    """A fresh folder that becomes `target` when the block ends well, and vanishes when it does not.
+    """A new folder that becomes `target` when the block ends well, and is removed when it fails.
 
-    GanfitError when `target` cannot be written, or holds what is not `ours` to replace.
+    Raises GanfitError when `target` cannot be written, or holds something that is not `ours`.
     """
     claim_folder(target, ours)
     remove_leftovers(target, STALE)
@@ -235,7 +236,7 @@ def complete_directory(target: Path, ours: Ours) -> Iterator[Path]:
         with _told(target):
             yield work
         with interrupts_held(), _told(target):
-            claim_folder(target, ours)  # somebody may have put files there meanwhile
+            claim_folder(target, ours)  # files may have been put there in the meantime
             work.chmod(0o755)
             _flush(work)
             _exchange(work, target)
@@ -259,7 +260,7 @@ def complete_result(target: Path, interrupted: bool) -> Iterator[Path]:
 
 
 def _exchange(work: Path, target: Path) -> None:
-    """Puts `work` in the place of `target`. A kill between the two renames is mended by `restore`."""
+    """Puts `work` in the place of `target`. After a kill between the two renames, `restore` repairs the place."""
     former = _former(target)
     if target.is_dir():
         shutil.rmtree(former, ignore_errors=True)
@@ -274,17 +275,17 @@ def _exchange(work: Path, target: Path) -> None:
 
 
 def restore(target: Path) -> None:
-    """Brings back what a process killed in the middle of an exchange left of the former `target`."""
+    """Brings back the former `target` after a process was killed in the middle of an exchange."""
     former = _former(target)
     if former.is_dir() and not os.path.lexists(target):
         former.replace(target)
 
 
 def remove_leftovers(target: Path, seconds: float = 0.0) -> None:
-    """Removes what killed processes left beside `target` of their work on it, if it is older than this."""
+    """Removes unfinished work on `target` that killed processes left beside it, if it is at least `seconds` old."""
     restore(target)
     for folder in target.parent.glob(f"{_prefix(target)}*"):
-        with suppress(OSError):  # another process may remove it, too
+        with suppress(OSError):  # another process may remove it at the same time
             old = time.time() - folder.stat().st_mtime >= seconds
             if old and _holds_only(folder, RESULT_FILES | {path.name for path in folder.glob(f"{PREFIX}*")}):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -292,7 +293,7 @@ def remove_leftovers(target: Path, seconds: float = 0.0) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A place beside `path`, of the same suffix, for a new file that takes its name when the block ends well."""
+    """A path beside `path`, with the same suffix. The file written there replaces `path` when the block ends well."""
     work = writable_directory(path.parent) / f"{_prefix(path)}part{path.suffix}"
     try:
         with _told(path):
@@ -304,7 +305,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def save_png(picture: Image.Image, path: Path, words: str = "") -> None:
-    """A PNG file with our signature, and what is to be known of the picture."""
+    """Writes a PNG file with our signature, and with words about the picture."""
     texts = PngInfo()
     texts.add_text("Software", SIGNATURE)
     texts.add_text("Description", words)
@@ -313,8 +314,10 @@ def save_png(picture: Image.Image, path: Path, words: str = "") -> None:
 
 
 def _flush(place: Path) -> None:
-    """Has the system write a file, or all files of a folder, to the disk: else a rename may outlive their content when
-    the power fails."""
+    """Has the system write a file, or all files of a folder, to the disk.
+
+    Without this a rename may reach the disk before the content does. Then the content is lost when the power fails.
+    """
     for file in place.iterdir() if place.is_dir() else (place,):
         if file.is_file():
             with file.open("rb+") as stream:
@@ -326,12 +329,18 @@ def _former(target: Path) -> Path:
 
 
 def _prefix(target: Path) -> str:
-    """Names the work on `target` without its name, which may be as long as a name can be."""
+    """The beginning of the names of unfinished work on `target`.
+
+    It has a hash in place of target's name, which may already be as long as a name can be.
+    """
     return f"{PREFIX}{hashlib.sha1(os.fsencode(target.name)).hexdigest()[:12]}-"
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is anything, a dangling link included. OSError for a name that the file system does not take."""
+    """Whether there is anything at the path, even a dangling link.
+
+    Raises OSError for a name that the file system does not accept.
+    """
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -340,13 +349,13 @@ def _exists(path: Path) -> bool:
 
 
 def _folded(name: str) -> str:
-    """Names that some file systems take for the same."""
+    """The name in the form in which some file systems compare names."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """What the operating system refuses, in one sentence."""
+    """Turns an error of the operating system within the block into a GanfitError of one sentence."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The boundary at which foreign files come in: whatever a file makes its reader trip over becomes one GanfitError.
+"""The boundary at which foreign files come in. Every failure of a reader becomes one GanfitError.
 
-Image, mesh and model libraries fail in more ways on damaged or hostile files than a list of exception types can name.
-So every reader works within `reading`, which turns all of them into the sentence that the reader gives.
+Libraries for images, meshes and models fail on damaged or hostile files in more ways than a list of exception types can
+name. So every reader works within `reading`, which turns any exception into the sentence that the reader gives.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from ganfit_nb.errors import GanfitError
 def reading(path: Path, otherwise: str, at_most: int | None = None) -> Iterator[None]:
     """Reads the foreign file `path` within the block.
 
-    A GanfitError that the block raises passes. Every other exception becomes the GanfitError "`path` `otherwise`". The
-    block does not begin, and a GanfitError is raised, when `path` is no regular file or has more than `at_most` bytes.
+    A GanfitError that the block raises passes. Every other exception becomes a GanfitError that consists of the path
+    and the words `otherwise`. When `path` is no regular file, or has more than `at_most` bytes, a GanfitError is raised
+    before the block begins.
     """
     try:
         require_file(path, at_most)
@@ -29,7 +30,7 @@ def reading(path: Path, otherwise: str, at_most: int | None = None) -> Iterator[
     except MemoryError as error:
         raise GanfitError(f"{path} needs more memory than there is; use a smaller file.") from error
     except OSError as error:
-        if error.errno is None:  # a decoder's own complaint about the content, not one of the operating system
+        if error.errno is None:  # it comes from a decoder, about the content, and not from the operating system
             raise GanfitError(f"{path} {otherwise}") from error
         raise GanfitError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from error
     except Exception as error:
@@ -37,13 +38,13 @@ def reading(path: Path, otherwise: str, at_most: int | None = None) -> Iterator[
 
 
 def require_file(path: Path, at_most: int | None = None) -> None:
-    """GanfitError when `path` is absent, no regular file, or larger than `at_most` bytes.
+    """Raises GanfitError when `path` is absent, no regular file, or larger than `at_most` bytes.
 
-    Reading a named pipe or a device could wait forever.
+    Named pipes and devices are refused, because reading from them could wait forever.
     """
     try:
         found = path.stat()
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+    except (OSError, ValueError) as error:  # ValueError comes from a null character in the name
         reason = "" if isinstance(error, FileNotFoundError) else f" that can be read ({error})"
         raise GanfitError(f"There is no file {path}{reason}.") from error
     if stat.S_ISDIR(found.st_mode):

@@ -1,4 +1,4 @@
-"""Safetensors files: read from a user when names, kinds and shapes are what they must be, and written whole."""
+"""Reads and writes safetensors files. A file from a user must have the expected names, kinds and shapes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 
 from ganfit_nb.files.outputs import replaced
 
-MAXIMUM_BYTES = 2**28  # of a file; those that ship have at most 16 MB
+MAXIMUM_BYTES = 2**28  # largest file that is read; those that ship have at most 16 MB
 
 
 def load_tensors(path: Path, shapes: Mapping[str, str]) -> dict[str, Tensor]:
-    """Exactly the tensors that `shapes` names.
+    """The tensors in a file, which must have exactly the names and shapes in `shapes`.
 
-    A shape is written as "float V 3" or "int F 3": the kind, then the sizes; a letter stands for the same size of at
-    least 1 everywhere, `*` for any. ValueError when the file differs, or holds numbers that are not finite. To be
-    called within `reading`.
+    A shape is written as "float V 3" or "int F 3": first the kind, then the sizes. A letter stands for a size of at
+    least 1, which is the same wherever the letter appears; `*` stands for any size. Raises ValueError when the file
+    differs, or holds numbers that are not finite. Call it within `reading`.
     """
     stored = load_file(path)
     if stored.keys() != shapes.keys():
@@ -41,14 +41,16 @@ def load_tensors(path: Path, shapes: Mapping[str, str]) -> dict[str, Tensor]:
 
 
 def require_finite(tensor: Tensor) -> None:
-    """ValueError when a number is not finite in single precision. One such number makes the sum so, which is quicker
-    to take than to look at each."""
+    """Raises ValueError when a number is not finite in single precision.
+
+    One such number makes the sum of all not finite, and the sum is quicker to compute than a test of each number.
+    """
     if not math.isfinite(float(tensor.sum(dtype=torch.float32))):
         raise ValueError("numbers that are not finite")
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Writes the tensors, wherever they lie. A failure leaves a file that was there as it was."""
+    """Writes tensors of any device to a file. When writing fails, an older file of that name stays as it was."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replaced(path) as work:
         work.write_bytes(save(stored, metadata))

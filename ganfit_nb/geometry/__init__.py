@@ -1,4 +1,4 @@
-"""Surfaces: rigid motion, closest points, ICP."""
+"""Geometry of surfaces: rigid motion, closest points and ICP."""
 
 from ganfit_nb.geometry.aligners import onto_planes, onto_points
 from ganfit_nb.geometry.correspondences import closest_on_surface

@@ -1,4 +1,4 @@
-"""The nearest points of a triangle mesh."""
+"""Finds the nearest points on a triangle mesh."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from numpy import ndarray as Array
 
 from ganfit_nb.renderer.compiled import compiled, in_parts
 
-CANDIDATES = 16  # triangles looked at for each point: those whose centres are nearest
-CHUNK = 10_000  # points at a time, about 100 MB
+CANDIDATES = 16  # triangles that are tested for each point: those with the nearest centres
+CHUNK = 10_000  # points that are searched at a time, in about 100 MB
 
 
 class ClosestPoints(NamedTuple):
-    """Points on a mesh: the corners of the triangles they lie in, their weights there, and how far they were."""
+    """Points on a mesh that are nearest to some given points.
+
+    corners   the corners of the triangle that each lies in
+    bary      its barycentric coordinates there
+    distance  its distance from the given point
+    """
 
     corners: Int[Array, "L 3"]
     bary: Float[Array, "L 3"]
@@ -23,11 +28,13 @@ class ClosestPoints(NamedTuple):
 
 
 class ClosestPointSearch:
-    """A mesh made ready to be asked for its nearest points. Triangles much larger than their neighbours may be
-    missed."""
+    """Searches one mesh for nearest points. What the search needs is computed once.
+
+    Triangles that are much larger than their neighbours may be missed.
+    """
 
     def __init__(self, vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> None:
-        from scipy.spatial import cKDTree  # takes half a second, and few need it
+        from scipy.spatial import cKDTree  # its import takes half a second, and few programs need it
 
         self.faces, self.triangles = faces, vertices[faces]
         self.tree = cKDTree(self.triangles.mean(1))
@@ -40,7 +47,7 @@ class ClosestPointSearch:
         return ClosestPoints(self.faces[index], bary, distance)
 
     def _closest(self, points: Array) -> tuple[Array, Array, Array]:
-        """Index of the nearest triangle, weights and distance."""
+        """The index of the nearest triangle, the barycentric coordinates in it, and the distance."""
         count = min(CANDIDATES, len(self.triangles))
         candidates = self.tree.query(points, k=count)[1].reshape(len(points), -1)
         index, bary, distance = np.zeros(len(points), np.int64), np.zeros((len(points), 3)), np.zeros(len(points))
@@ -63,7 +70,7 @@ def _nearest_candidate(part, parts, points, triangles, candidates, index, bary, 
     for k in range(part * total // parts, (part + 1) * total // parts):
         distance[k] = np.inf
         for j in candidates[k]:
-            e1, e2, c, p, q, d = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # products of the edges at corner 0 and the way to it
+            e1, e2, c, p, q, d = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # dot products of two edges and the way to the point
             for i in range(3):
                 ab, ac = triangles[j, 1, i] - triangles[j, 0, i], triangles[j, 2, i] - triangles[j, 0, i]
                 ap = points[k, i] - triangles[j, 0, i]

@@ -1,4 +1,4 @@
-"""Which point of the target belongs to each point of the source: interchangeable functions of ICP."""
+"""Finds the partner on the target for each point of the source. ICP takes either of these functions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from ganfit_nb.geometry.surface import Surface
 
 
 class Partners(NamedTuple):
-    """One row a point of the source: its partner, the target's unit normal there, how far it is (mm), and whether it
-    lies on the target's border, where the target ends and the true partner is missing."""
+    """The partners on the target, one row for each point of the source.
+
+    points     the partner
+    normals    the target's unit normal at the partner
+    distance   distance of the partner from the point, mm
+    on_border  whether the partner lies where the target ends; then the true partner is probably missing
+    """
 
     points: Float[Array, "N 3"]
     normals: Float[Array, "N 3"]
@@ -21,20 +26,20 @@ class Partners(NamedTuple):
     on_border: Bool[Array, " N"]
 
 
-# (points (N, 3), target) -> their partners on the target
+# A function from (points (N, 3), target) to their partners on the target.
 Correspond = Callable[[Array, Surface], Partners]
 
 
 def closest_on_surface(points: Float[Array, "N 3"], target: Surface) -> Partners:
-    """The nearest point of the target's triangles."""
+    """The nearest point on the target's triangles."""
     corners, bary, distance = target.search(points)
-    border = (target.border[corners] | (bary < 1e-6)).all(1)  # on an edge or a corner whose ends are on the border
+    border = (target.border[corners] | (bary < 1e-6)).all(1)  # all corners that count lie on the border
     normals = (target.normals[corners] * bary[..., None]).sum(1)
     return Partners((target.vertices[corners] * bary[..., None]).sum(1), normals, distance, border)
 
 
 def closest_vertex(points: Float[Array, "N 3"], target: Surface) -> Partners:
-    """The nearest vertex, as in most implementations: faster, and off by the length of an edge."""
+    """The nearest vertex of the target, as in most implementations. It is fast, but wrong by up to an edge's length."""
     from scipy.spatial import cKDTree
 
     distance, index = cKDTree(target.vertices).query(points)

@@ -3,9 +3,10 @@
     *_, last = icp(prediction, scan, scaled=True, start=landmark_alignment)
     last.transform, last.rms
 
-In turn, each vertex of the source gets a partner on the target, and the source moves by the motion that brings it
-nearest to the partners. The target stands still. Points without a true partner stay out: those whose partner lies on
-the target's border, and those much farther away than the rest.
+Every turn has two parts. First, each vertex of the source gets a partner: the nearest point on the target. Then the
+source moves so that its vertices come as near as possible to their partners. The target does not move. Two kinds of
+vertices are left out, because their partner is probably wrong: those whose partner lies on the target's border, and
+those that are much farther away than most.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from ganfit_nb.geometry.similarity import Similarity
 from ganfit_nb.geometry.surface import Surface
 
 STEPS = 100
-SETTLED = 1e-4  # of the rms: the method ends when a turn changes it by less (Besl & McKay's criterion)
-EXACT = 1e-3  # mm of rms: nearer need no two surfaces come
-OUTLIER = 3.0  # times the median distance: beyond it a partner is none
-SAMPLE = 5_000  # partners of more vertices than this say no more about seven numbers
-MINIMUM = 12  # partners that a motion is found from
+SETTLED = 1e-4  # share of the rms; the method ends when a turn changes the rms by less (Besl & McKay)
+EXACT = 1e-3  # mm; the method also ends when the rms is below this
+OUTLIER = 3.0  # times the median distance; a vertex farther than this is left out
+SAMPLE = 5_000  # vertices that a motion is found from at most; more would not improve its seven numbers
+MINIMUM = 12  # vertices that a motion is found from at least
 
 
 @dataclass(frozen=True)
 class IcpStep:
-    """One turn. Step 0 is the start; `residual` and `used` belong to `vertices`.
+    """The state at one turn. Step 0 is the start. `residual` and `used` belong to `vertices`.
 
-    transform  from the source as given to `vertices`
+    transform  the motion from the source, as it was given, to `vertices`
     vertices   (V, 3) the moved source, mm
     residual   (V,) distance of each vertex from its partner, mm
     used       (V,) whether its partner takes part in the next motion
@@ -60,9 +61,9 @@ def icp(
     correspond: Correspond = closest_on_surface,
     steps: int = STEPS,
 ) -> Iterator[IcpStep]:
-    """Moves the source onto the target from `start`; with `scaled` its size is free, too.
+    """Moves the source onto the target, beginning at `start`, and yields every turn. With `scaled` its size may change.
 
-    Ends when it has settled, or after `steps` motions. GanfitError when the meshes do not overlap.
+    It ends when it has settled, or after `steps` motions. Raises GanfitError when the meshes do not overlap.
     """
     transform, before = start or Similarity.identity(), np.inf
     for index in range(steps + 1):
@@ -80,7 +81,7 @@ def icp(
 
 
 def _counting(partners: Partners) -> Bool[Array, " V"]:
-    """Whose partner is a true one, as far as can be told."""
+    """Which vertices take part: those whose partner is not on the border and not an outlier."""
     inside = ~partners.on_border
     if inside.sum() < MINIMUM:
         raise GanfitError("The two meshes do not overlap; start the alignment nearer.")

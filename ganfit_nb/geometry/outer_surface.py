@@ -1,4 +1,4 @@
-"""The part of a mesh that a scanner would see: no inside of the mouth, no backs of eyeballs."""
+"""Finds the part of a mesh that a scanner sees, without the inside of the mouth and the backs of the eyeballs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ganfit_nb.renderer.camera import orbit_camera, project
 from ganfit_nb.renderer.rasterize import rasterize
 
 VIEWS = ((0, 0), (50, 0), (-50, 0), (0, 30), (0, -30))  # yaw and pitch, degrees
-SIZE = 1024  # px: every triangle of a face is larger than one
+SIZE = 1024  # px, side of the pictures; every triangle of a face covers more than a pixel
 
 
 def outer_faces(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], flush: float = 0.0) -> Bool[Tensor, " F"]:
-    """Which triangles show in at least one of a few views of a face that looks along +z (mm).
+    """Which triangles are visible in at least one of a few views of a face that looks along +z (mm).
 
-    With `flush`, those too whose centre lies less than so many mm behind what shows: a scan's triangles may be smaller
-    than a pixel.
+    A triangle also counts when its centre lies less than `flush` mm behind the visible surface. Scans need this: their
+    triangles may be smaller than a pixel.
     """
     seen = torch.zeros(len(faces), dtype=torch.bool)
     for yaw, pitch in VIEWS:

@@ -1,4 +1,4 @@
-"""Alignment of corresponding points (Kabsch 1976), for errors that pose, and if wanted size, must not enter."""
+"""Aligns corresponding points (Kabsch 1976), so that their distances do not depend on pose and, if wanted, on size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def rigid_transform(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) 
     """(rotation (3, 3), translation (3,)) with source @ rotation.T + translation closest to target in least squares."""
     a, b = source.mean(0), target.mean(0)
     u, _, vt = torch.linalg.svd((target - b).T @ (source - a))
-    sign = torch.linalg.det(u @ vt).sign()  # no reflection
+    sign = torch.linalg.det(u @ vt).sign()  # avoids a reflection
     rotation = u @ torch.diag(torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign])) @ vt
     return rotation, b - rotation @ a
 
@@ -23,6 +23,6 @@ def rigid_distance(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -
 
 
 def similarity_distance(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"]) -> float:
-    """The same with the source scaled to the target's size (root mean square distance from the centre, Horn 1987)."""
+    """The same, after scaling the source to the target's size (rms distance from the centre, Horn 1987)."""
     radius, wanted = ((points - points.mean(0)).norm() for points in (source, target))
     return rigid_distance(source * (wanted / radius), target)

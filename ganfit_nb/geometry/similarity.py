@@ -1,4 +1,4 @@
-"""Motions of a mesh: rotation and translation, and a scale that is 1 where the motion is rigid."""
+"""Motions of a mesh: rotation, translation and a scale. A rigid motion has scale 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy import ndarray as Array
 
 @dataclass(frozen=True)
 class Similarity:
-    """x -> scale · rotation · x + translation (mm)."""
+    """The motion that takes x to scale · rotation · x + translation (mm)."""
 
     scale: float
     rotation: Float[Array, "3 3"]

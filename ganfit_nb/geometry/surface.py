@@ -1,4 +1,4 @@
-"""A triangle mesh as something to measure against: nearest points, normals, and where it ends."""
+"""A triangle mesh that distances are measured from, with its nearest points, normals and border."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganfit_nb.files.reading import reading
 from ganfit_nb.geometry.closest_points import ClosestPointSearch
 from ganfit_nb.renderer import vertex_normals
 
-FORMATS = ("obj", "off", "ply", "stl")  # which hold a mesh and nothing else, unlike scenes, which name other files
+FORMATS = ("obj", "off", "ply", "stl")  # they hold a mesh and nothing else; formats of scenes may name other files
 MAXIMUM_BYTES = 2**30
 
 
@@ -30,12 +30,12 @@ class Surface:
 
     @classmethod
     def read(cls, path: Path) -> Surface:
-        """A mesh file, without its colours. GanfitError when it is damaged, or holds no triangles."""
+        """Reads a mesh file, without its colours. Raises GanfitError when it is damaged, or holds no triangles."""
         kind = path.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
             raise GanfitError(f"{path} is no mesh of a known format; give an OBJ, OFF, PLY or STL file.")
         with reading(path, "cannot be read as a mesh; give an intact OBJ, OFF, PLY or STL file.", MAXIMUM_BYTES):
-            import trimesh  # heavy, and not needed for meshes that are made here
+            import trimesh  # its import is slow, and meshes that are made here do not need it
 
             content = io.BytesIO(path.read_bytes())  # given no path, trimesh cannot look for files beside it
             mesh = trimesh.load_mesh(content, file_type=kind, process=False, skip_materials=True)
@@ -48,12 +48,12 @@ class Surface:
 
     @cached_property
     def search(self) -> ClosestPointSearch:
-        """Finds the nearest points; built once, since the target of an ICP stands still."""
+        """The search for nearest points. It is built once, because the target of an ICP does not move."""
         return ClosestPointSearch(self.vertices, self.faces)
 
     @cached_property
     def normals(self) -> Float[Array, "V 3"]:
-        """Unit normals at the vertices, averaged by area: a scanner's noise turns single triangles about."""
+        """Unit normals at the vertices, averaged over triangles by area, because noise turns single triangles."""
         normals = vertex_normals(torch.from_numpy(self.vertices), torch.from_numpy(self.faces)).numpy()
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 

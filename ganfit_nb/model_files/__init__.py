@@ -1,4 +1,4 @@
-"""Morphable models from the files their owners have: one reader a format, one way into a FaceModel."""
+"""Loads morphable models from files of other makers: one reader for each format, and one way into a FaceModel."""
 
 from ganfit_nb.model_files.load import load_face_model
 

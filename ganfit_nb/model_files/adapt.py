@@ -1,4 +1,4 @@
-"""Makes a FaceModel of a user's model: mm, our frame, landmarks, regions and our UV map."""
+"""Makes a FaceModel of a user's model: in mm and in our frame, with our landmarks, regions and UV map."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from ganfit_nb.model_files.registration import Registration, SeenPoints, registe
 from ganfit_nb.photos.landmarks import IBUG_68
 from ganfit_nb.photos.photo import default_detector
 
-HEAD = 250.0  # mm, extent to which a mesh of unknown unit is brought to be looked at
-SAME_UNIT = 1.33  # faces differ in size by less
-COVER = 10.0  # mm from our surface; what lies farther (back of the head, shoulders) has no place in the UV map
-ON_FACE = 5.0  # mm from our face region
-POINT_REACH = 3.0  # mm; a landmark this far from the surface is trusted a third
-STANDS_OUT = 0.1  # of the way from the mouth to the eyes, by which a nose does at least; most do by 0.4
+HEAD = 250.0  # mm; a mesh of unknown unit is scaled to this extent before the detector sees it
+SAME_UNIT = 1.33  # faces differ in size by a smaller factor
+COVER = 10.0  # mm from our surface; farther parts (back of the head, shoulders) have no place in the UV map
+ON_FACE = 5.0  # mm from our surface; nearer points are on the face
+POINT_REACH = 3.0  # mm; a landmark this far from the surface gets a third of its weight
+STANDS_OUT = 0.1  # a nose stands out by at least this share of the way from mouth to eyes; most by 0.4
 REGISTERED = 0.6  # share of our face region that must find the other surface within ON_FACE
-UNLIKE = 5.0  # mean square of our coefficients, standard deviations; mean faces of other makers have 3, a ball has 8
+UNLIKE = 5.0  # mean square of our coefficients; mean faces of other makers have 3, a ball has 8
 
 
 def adapt(file: ModelFile) -> tuple[FaceModel, float]:
-    """(model, mm per unit of the file). The coefficients stay the file's own, so p_s and p_e can go back to it.
+    """(model, mm per unit of the file). The model keeps the file's coefficients, so p_s and p_e mean the same there.
 
-    Vertex k is vertex k of the file; copies for the UV map's seams come after them. Triangles far from the face are
-    left out. A model without expressions is lent ours. GanfitError when no face is found on the mean, or when the mean
-    is none that can be brought to ours.
+    Vertex k of the model is vertex k of the file. Copies for the UV map's seams come after all of these. Triangles far
+    from the face are left out. A model without expressions gets ours. Raises GanfitError when no face is found on the
+    mean, or when the mean cannot be registered to ours.
     """
     name = file.source or "The model"
     try:
@@ -49,7 +49,7 @@ def adapt(file: ModelFile) -> tuple[FaceModel, float]:
         raise
     except MemoryError as error:
         raise GanfitError(f"{name} needs more memory than there is; use a smaller model.") from error
-    except Exception as error:  # the second boundary of foreign files: arrays that were read can still be no face
+    except Exception as error:  # arrays that could be read may still be no face
         raise GanfitError(f"{name} has no mean face that a photo can be fitted with; export it again.") from error
 
 
@@ -67,7 +67,7 @@ def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
     dense, weight = _dense_landmarks(registration, known, layout, vertices)
     expression = _tensor((file.expression @ turn)[:, layout.source])
     actions = torch.zeros(0, len(expression))
-    if len(expression) == 0:  # then ours, carried over: photos of neutral faces are rare
+    if len(expression) == 0:  # it gets our expressions, because photos of neutral faces are rare
         expression, actions = layout.taken_from(known.expression_basis), known.actions
     morphable = MorphableModel(
         mean=_tensor(vertices),
@@ -88,7 +88,7 @@ def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
 
 
 def _texture(file: ModelFile, layout: Layout, morphable: MorphableModel) -> TextureModel:
-    """The file's own albedo, or the shipped model, which fits because the UV map is ours."""
+    """The file's own albedo. Without one, the shipped texture model: it fits, because the UV map is ours."""
     if file.colour is None:
         return shipped_texture("gan")
     mean, basis = _tensor(file.colour.mean[layout.source]), _tensor(file.colour.basis[:, layout.source])
@@ -96,8 +96,11 @@ def _texture(file: ModelFile, layout: Layout, morphable: MorphableModel) -> Text
 
 
 def outward(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Int[Array, "F 3"]:
-    """The triangles counter-clockwise seen from outside: the volume between a surface and a point inside is positive,
-    for a closed head and for a mask alike."""
+    """The triangles in the order of corners that is counter-clockwise seen from outside.
+
+    In this order the volume between the surface and a point inside is positive. This holds for a closed head and for
+    an open mask.
+    """
     corner = vertices[faces].astype(np.float64)
     a, b, c = np.moveaxis(corner - (vertices.min(0) + vertices.max(0)) / 2, 1, 0)
     volume = (a * np.cross(b, c)).sum()
@@ -105,10 +108,10 @@ def outward(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Int[Arra
 
 
 def measured(vertices: Array, faces: Int[Array, "F 3"], known: MorphableModel) -> tuple[float, SeenPoints]:
-    """Millimetres per unit of the vertices, and the face's points in mm.
+    """The number of mm in a unit of the vertices, and the face's points in mm.
 
-    The unit is a power of ten if that makes the face as large as faces are; else the file has a scale of its own, and
-    the face is given the size of our mean.
+    The number is a power of ten if that makes the face as large as faces are. Otherwise the file has a scale of its
+    own, and the number is chosen so that the face gets the size of our mean.
     """
     guess = HEAD / float(np.ptp(vertices, axis=0).max())
     seen = see_points(_tensor(vertices * guess), torch.from_numpy(faces), default_detector(), known.dense_weight)
@@ -122,9 +125,9 @@ def measured(vertices: Array, faces: Int[Array, "F 3"], known: MorphableModel) -
 
 
 def _require_upright(seen: SeenPoints) -> None:
-    """GanfitError when the eyes are not above the mouth, or the nose does not stand out.
+    """Raises GanfitError when the eyes are not above the mouth, or when the nose does not stand out.
 
-    The detector also finds faces upside down, and those of masks that are seen from behind.
+    The check is needed because the detector also finds upside-down faces and masks that are seen from behind.
     """
     marks = seen.positions[torch.as_tensor(IBUG_68)]
     eyes, mouth, nose = marks[36:48].mean(0), marks[48:].mean(0), marks[30]
@@ -148,10 +151,10 @@ def _require_face(registration: Registration, known: MorphableModel) -> None:
 
 @dataclass(frozen=True)
 class Layout:
-    """The mesh cut as our UV map needs it, and the point of our surface (corners, bary) that each vertex lies at.
+    """The file's mesh, cut as our UV map needs it. Each vertex has its nearest point (corners, bary) on our surface.
 
-    source    (N,) vertex of the file; the first V are 0..V-1, copies for seams follow
-    faces     (G, 3) of these vertices
+    source    (N,) vertex of the file that each vertex is; the first V are 0..V-1, copies for seams follow
+    faces     (G, 3) indices of these vertices
     part      (G,) the island each triangle lies on: skin, an eyeball or the mouth of our model
     distance  (N,) mm from our surface; infinite for vertices in no triangle, whose bary is 0
     """
@@ -165,13 +168,13 @@ class Layout:
 
     @classmethod
     def of(cls, registration: Registration, known: MorphableModel, faces: Int[Array, "F 3"]) -> Layout:
-        """Every triangle goes to the island that it is nearest to; a vertex on several islands is copied."""
+        """Puts every triangle on the island that it is nearest to. A vertex on several islands is copied."""
         ours, other, our_faces, label = registration.ours, registration.other, known.faces.numpy(), islands(known)
         centre = closest_points(other[faces].mean(1), ours, our_faces)
         kept = centre.distance < COVER
         faces, part = faces[kept], label[centre.corners[kept, 0]]
         placed = np.stack([faces, np.broadcast_to(part[:, None], faces.shape)], -1).reshape(-1, 2)
-        pairs, corner = np.unique(placed, axis=0, return_inverse=True)  # (vertex, island)
+        pairs, corner = np.unique(placed, axis=0, return_inverse=True)  # rows (vertex, island)
         first = np.r_[True, pairs[1:, 0] != pairs[:-1, 0]]
         place = np.where(first, pairs[:, 0], len(other) + np.cumsum(~first) - 1)
         source = np.r_[np.arange(len(other)), pairs[~first, 0]]
@@ -184,15 +187,15 @@ class Layout:
         return cls(source, place[corner.reshape(-1, 3)], part, corners, bary, distance)
 
     def taken_from(self, ours: Float[Tensor, "*b W d"]) -> Float[Tensor, "*b N d"]:
-        """What our vertices have, at the new ones."""
+        """Carries values of our vertices over to the vertices of this mesh."""
         return SurfacePoints(torch.from_numpy(self.corners), _tensor(self.bary)).on(ours)
 
     def near(self, ours: Float[Tensor, " W"]) -> Float[Tensor, " N"]:
-        """The same for one number a vertex, 0 where our surface is too far to speak for the new one."""
+        """The same for one number a vertex. It is 0 where our surface is farther than ON_FACE."""
         return self.taken_from(ours[:, None])[:, 0] * torch.from_numpy(self.distance < ON_FACE)
 
     def faces_of(self, island: int) -> Int[Array, "H 3"]:
-        """The triangles on an island; all of them when the mesh has none there."""
+        """The triangles on an island, or all triangles when the mesh has none there."""
         chosen = self.faces[self.part == island]
         return chosen if len(chosen) else self.faces
 
@@ -207,7 +210,7 @@ def islands(model: MorphableModel) -> Int[Array, " V"]:
 def _dense_landmarks(
     registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
 ) -> tuple[SurfacePoints, Tensor]:
-    """MediaPipe's points on the new mesh, each on the island it has on ours, and how far to trust them."""
+    """MediaPipe's points on the new mesh, each on the same island as on ours, and the weight of each."""
     points = known.dense_landmarks.on(torch.from_numpy(registration.ours)).numpy()
     home = islands(known)[known.dense_landmarks.corners[:, 0].numpy()]
     corners, bary, distance = np.zeros((len(points), 3), int), np.zeros((len(points), 3)), np.zeros(len(points))
@@ -221,7 +224,7 @@ def _dense_landmarks(
 def _contour(
     registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
 ) -> Int[Tensor, "17 C"]:
-    """The nearest vertices to our lines of candidates for the jaw."""
+    """The candidates for the jaw's landmarks: the vertices nearest to those of our mesh."""
     skin = np.unique(layout.faces_of(int(islands(known)[known.contour[0, 0]])))
     nearest = cKDTree(vertices[skin]).query(registration.ours[known.contour.numpy()])[1]
     return torch.from_numpy(skin[nearest])

@@ -1,10 +1,12 @@
-"""Basel Face Model 2009 (Paysan et al. 2009) from MATLAB files, with expressions in their common variants.
+"""Reads the Basel Face Model 2009 (Paysan et al. 2009) from MATLAB files, with its common sets of expressions.
 
-* `01_MorphableModel.mat` as Basel gives it: shapeMU, shapePC, shapeEV, texMU, texPC, texEV, tl (from 1), micrometres.
-  Expressions of Guo et al. 2018 are added when `Exp_Pca.bin` and `std_exp.txt` lie beside it; they belong to the
-  53,215 of the 53,490 vertices that `BFM_exp_idx.mat` (trimIndex, from 1) lists.
-* the same names with expPC and expEV, and tri for tl, alone or in a struct `model` (face3d's `BFM.mat`).
-* `BFM_model_front.mat` of Deng et al. 2019: meanshape, idBase, exBase, meantex, texBase, tri, decimetres.
+These files are known:
+
+* `01_MorphableModel.mat`, as Basel gives it, holds shapeMU, shapePC, shapeEV, texMU, texPC, texEV and tl (from 1), in
+  micrometres. The expressions of Guo et al. 2018 are added when `Exp_Pca.bin` and `std_exp.txt` lie beside it. They
+  belong to 53,215 of the 53,490 vertices, which `BFM_exp_idx.mat` (trimIndex, from 1) lists.
+* `BFM.mat` of face3d holds the same names with expPC and expEV, and tri instead of tl, alone or in a struct `model`.
+* `BFM_model_front.mat` of Deng et al. 2019 holds meanshape, idBase, exBase, meantex, texBase and tri, in decimetres.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ KIND = "Basel Face Model 2009"
 
 
 def read_bfm2009(path: Path, content: dict[str, Any]) -> ModelFile:
-    """The model from a loaded MATLAB file; KeyError or ValueError when arrays are missing or do not fit together."""
+    """The model in a loaded MATLAB file. Raises KeyError or ValueError when arrays are missing or do not fit."""
     if "idBase" in content:
         return _read_front(content)
     content = _unwrapped(content)
@@ -50,7 +52,7 @@ def read_bfm2009(path: Path, content: dict[str, Any]) -> ModelFile:
 
 
 def _read_front(content: dict[str, Any]) -> ModelFile:
-    """Deng et al.'s cropped model, whose modes carry their standard deviation."""
+    """The cropped model of Deng et al., whose modes are stored multiplied by their standard deviations."""
     mean = vectors(content["meanshape"])
     count = len(mean)
 
@@ -68,19 +70,19 @@ def _read_front(content: dict[str, Any]) -> ModelFile:
 
 
 def _triangles(stored: Array) -> Array:
-    """Rows of three indices from 0. face3d stores them as columns."""
+    """Triangles as rows of three indices from 0. face3d stores them as columns."""
     rows = stored if stored.shape[1] == 3 else stored.T
     return rows.astype(np.int64) - 1
 
 
 def _unwrapped(content: dict[str, Any]) -> dict[str, Any]:
-    """The arrays, wherever they lie: face3d keeps them in a struct."""
+    """The arrays of the model. face3d keeps them in a struct, the others at the top."""
     model = content.get("model")
     return model if isinstance(model, dict) else content
 
 
 def _guo_expressions(folder: Path, count: int) -> Float[Array, "E V 3"]:
-    """Exp_Pca.bin: int32 number of modes, the mean offset (unused, as by its authors), and mode after mode."""
+    """Expression modes. Exp_Pca.bin holds their number (int32), a mean offset that its authors do not use, and them."""
     path = folder / "Exp_Pca.bin"
     kind = "the expressions of the Basel Face Model"
     with reading(path, f"looks like {kind}, but its length does not fit its modes; download it again.", MAXIMUM_BYTES):
@@ -105,7 +107,7 @@ def _guo_expressions(folder: Path, count: int) -> Float[Array, "E V 3"]:
 
 @contextmanager
 def _beside(folder: Path, name: str) -> Iterator[Path]:
-    """Reads a companion file within the block; GanfitError that names it when it is missing or does not fit."""
+    """The path of a companion file, to be read within the block. Raises GanfitError when it is missing or wrong."""
     path = folder / name
     if not path.exists():
         raise GanfitError(f"Exp_Pca.bin needs {name} beside it; put it into {folder}.")

@@ -1,4 +1,4 @@
-"""Basel Face Model 2017 and 2019 (Gerig et al. 2018): Statismo's HDF5 layout, with expressions and colours."""
+"""Reads the Basel Face Model 2017 and 2019 (Gerig et al. 2018), in Statismo's HDF5 layout with expressions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CELLS = ("shape/representer/cells", "representer/cells")
 
 
 def read_bfm2017(path: Path) -> ModelFile:
-    """The model; KeyError or ValueError when arrays are missing or do not fit together. Needs h5py."""
+    """The model in a file. Raises KeyError or ValueError when arrays are missing or do not fit together. Needs h5py."""
     stored = load_hdf5(path, [*(f"{part}/model/{name}" for part in PARTS for name in ARRAYS), *CELLS])
     parts = [part for part in PARTS if any(f"{part}/model/{name}" in stored for name in ARRAYS)]
     means = {part: vectors(stored[f"{part}/model/mean"]) for part in {"shape", *parts}}

@@ -1,7 +1,8 @@
-"""Models as the eos library writes them (Huber et al. 2016), the Surrey Face Model above all: cereal's binary archive.
+"""Reads models that the eos library writes (Huber et al. 2016), such as the Surrey Face Model: cereal's binary archive.
 
-Little-endian and without names: version (uint32, 1 to 4), shape, colour, then from version 2 expressions, from 3
-landmark names, texture coordinates, from 4 their triangles. What follows the expressions is not needed here.
+The archive is little-endian and names nothing. It holds the version (uint32, 1 to 4), the shape, the colour, from
+version 2 on the expressions, from 3 on landmark names and texture coordinates, and from 4 on the triangles of these.
+What follows the expressions is not needed here.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ VERSIONS = range(1, 5)
 
 
 class _Reader:
-    """The archive's primitives, one after the other. ValueError when it ends early."""
+    """Reads the archive's primitives one after the other. Raises ValueError when it ends early."""
 
     def __init__(self, data: bytes):
         self.data, self.position = data, 0
@@ -40,7 +41,7 @@ class _Reader:
     def matrix(self) -> Float[Array, "rows columns"]:
         rows, columns = self.number("i"), self.number("i")
         values = np.frombuffer(self._take(4 * rows * columns), "<f4")
-        return values.reshape(columns, rows).T  # Eigen stores columns
+        return values.reshape(columns, rows).T  # Eigen stores column after column
 
     def triangles(self) -> Array:
         return np.frombuffer(self._take(12 * self.number("Q")), "<i4").reshape(-1, 3).astype(np.int64)
@@ -56,7 +57,7 @@ class _Reader:
 
 
 def read_eos(path: Path) -> ModelFile:
-    """The model; GanfitError when the archive is damaged, or holds something else than a morphable model."""
+    """The model in a file. Raises GanfitError when it is damaged or holds something else than a morphable model."""
     with reading(
         path, f"looks like {KIND}, but it ends early or holds something else; export it again.", MAXIMUM_BYTES
     ):
@@ -81,13 +82,13 @@ def read_eos(path: Path) -> ModelFile:
 
 
 def _pca(reader: _Reader) -> tuple[Array, Array, Array]:
-    """Mean, modes (columns) per standard deviation, triangles."""
+    """The mean, the modes (columns) per standard deviation, and the triangles."""
     mean, basis, eigenvalues = reader.matrix().ravel(), reader.matrix(), reader.matrix().ravel()
     return mean, basis * np.sqrt(eigenvalues), reader.triangles()
 
 
 def _expressions(reader: _Reader, count: int) -> tuple[Array | int, Float[Array, "E V 3"]]:
-    """Offset of the mean, and modes: an optional of either a PCA (0) or blendshapes (1)."""
+    """The expressions' offset of the mean, and their modes. The archive holds none, a PCA (0) or blendshapes (1)."""
     if reader.number("B"):
         return 0, no_modes(count)
     if reader.number("i") == 0:

@@ -1,7 +1,7 @@
-"""FLAME 2020 and 2023 (Li et al. 2017) from .pkl or .npz: shape and expression modes, and the jaw's hinge as one more.
+"""Reads FLAME 2020 and 2023 (Li et al. 2017) from .pkl or .npz: shape and expression modes, and a mode for the jaw.
 
-FLAME opens the mouth by turning the jaw, not by its expression modes. The last expression mode here is that turn to
-first order about the hinge: weight · (ω × (v − joint)), with the model's own blend weights.
+FLAME opens the mouth by turning the jaw about its hinge. No expression mode of its own does this. So the last
+expression mode here is that turn to first order: weight · (ω × (v − joint)), with the model's own blend weights.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from ganfit_nb.model_files.restricted_pickle import Stored, as_array, load_pickl
 KIND = "FLAME"
 ARRAYS = ("v_template", "shapedirs", "weights", "J_regressor", "f")
 EXPRESSIONS = 100  # the last modes of shapedirs in the 2020 and 2023 releases, which have 300 + 100
-JAW_JOINT = 2  # root, neck, jaw, eyes
-JAW_SD = 0.15  # rad; a mouth wide open is at 0.5
+JAW_JOINT = 2  # index among the joints: root, neck, jaw, eyes
+JAW_SD = 0.15  # rad, for one standard deviation; a wide open mouth is at 0.5
 
 
 def read_flame(path: Path) -> ModelFile:
-    """The model; KeyError, TypeError or ValueError when arrays are missing, GanfitError for a hostile pickle."""
+    """The model in a file.
+
+    Raises KeyError, TypeError or ValueError when arrays are missing, and GanfitError for a hostile pickle.
+    """
     stored = load_npz(path, ARRAYS) if zipfile.is_zipfile(path) else load_pickle(path)
     mean = vectors(as_array(stored["v_template"]))
     basis = as_array(stored["shapedirs"]).astype(np.float32).transpose(2, 0, 1)  # (K, V, 3)
@@ -43,7 +46,10 @@ def read_flame(path: Path) -> ModelFile:
 
 
 def _joint(regressor: Any, mean: Float[Array, "V 3"]) -> Float[Array, " 3"]:
-    """Where the jaw's hinge lies: a weighted mean of vertices, the weights dense or scipy's compressed columns."""
+    """The place of the jaw's hinge: a weighted mean of the vertices.
+
+    The weights are a dense matrix, or scipy's sparse matrix of compressed columns.
+    """
     if not isinstance(regressor, Stored) or "indptr" not in regressor.attributes:
         return as_array(regressor)[JAW_JOINT] @ mean
     parts = regressor.attributes

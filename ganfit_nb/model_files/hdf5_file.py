@@ -1,4 +1,4 @@
-"""Arrays from HDF5 files, read by h5py in another process, which a damaged file may crash."""
+"""Reads arrays from HDF5 files. h5py runs in another process, because a damaged file may crash it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import MAXIMUM_BYTES
 
 PROGRAM = Path(__file__).with_name("hdf5_process.py")
-SECONDS = 300.0  # within which even a slow disk has given everything
-HEADER = 1000  # bytes at most of what the process says of an array
+SECONDS = 300.0  # after this time the reading process is ended; even a slow disk is done by then
+HEADER = 1000  # largest size in bytes of a line that describes an array
 
 
 def load_hdf5(path: Path, names: Sequence[str]) -> dict[str, Array]:
-    """Those of the named data sets that the file has.
+    """The data sets in the file that have one of these names, by name.
 
-    GanfitError when it is damaged, when one is not an array of numbers within the file, or when all have more than
-    MAXIMUM_BYTES. Needs h5py.
+    Raises GanfitError when the file is damaged, when one of them is no array of numbers within the file, or when all
+    together have more than MAXIMUM_BYTES. Needs h5py.
     """
     if find_spec("h5py") is None:
         raise GanfitError('Reading .h5 models needs h5py; run: pip install "ganfit_nb[models]"')
@@ -55,7 +55,10 @@ def load_hdf5(path: Path, names: Sequence[str]) -> dict[str, Array]:
 
 
 def _arrays(stream: IO[bytes], path: Path) -> dict[str, Array]:
-    """What the process says of the arrays, with their numbers, from the file itself where it can be."""
+    """The arrays that the reading process describes.
+
+    Their numbers are read from the file itself where they lie in one piece, and else from the process.
+    """
     content, left, size = {}, MAXIMUM_BYTES, path.stat().st_size
     while line := stream.readline(HEADER):
         header = json.loads(line)

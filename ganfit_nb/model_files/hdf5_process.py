@@ -1,11 +1,11 @@
 """Reads arrays from an HDF5 file in a process of its own: python hdf5_process.py FILE NAME …
 
-Damaged files can crash libhdf5: of 30,000 mutations one did. So nothing but h5py and numpy is loaded here, and what the
-file makes of this process stays here. For every NAME that the file has, a line of JSON goes to standard output: "name",
-"dtype", "shape", and "offset", where in the file the array's bytes begin. The offset is null when they lie there in
-pieces or packed; then they follow the line. The exit code is 0 if all went well.
+Damaged files can crash libhdf5: one of 30,000 randomly changed files did. A crash ends only this process, which loads
+nothing but h5py and numpy. For every NAME that the file has, one line of JSON goes to standard output. It holds "name",
+"dtype", "shape" and "offset", the place in the file where the array's bytes begin. The offset is null when the bytes
+lie in pieces or compressed; then they follow the line. The exit code is 0 if all went well.
 
-A name leads through groups of the file itself, by hard links, to plain numbers that are stored in it.
+A name is a path through groups of the same file to plain numbers that are stored in it. Only hard links are followed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-MAXIMUM_BYTES = 2**30  # of all arrays
-INFLATED = 1032  # bytes that deflate can make of one
-FILTERS = {1, 2, 3}  # deflate, shuffle, Fletcher's checksum
-ADDRESS_SPACE = 4 * 2**30  # bytes
+MAXIMUM_BYTES = 2**30  # of all arrays together
+INFLATED = 1032  # deflate makes at most so many bytes of one
+FILTERS = {1, 2, 3}  # numbers of deflate, shuffle and Fletcher's checksum in HDF5
+ADDRESS_SPACE = 4 * 2**30  # bytes of memory that this process may use
 
 
 def send(path: str, names: list[str], out: BinaryIO) -> None:
-    """Writes the arrays; any exception when the file is not as it should be."""
+    """Writes the arrays to `out`. Raises any exception when the file is not as it should be."""
     import h5py
 
     left = MAXIMUM_BYTES
@@ -44,7 +44,7 @@ def send(path: str, names: list[str], out: BinaryIO) -> None:
 
 
 def _found(group, name: str):  # type: ignore[no-untyped-def]
-    """The data set of that name, or None. A link to another file, or to another name, is not followed."""
+    """The data set of that name, or None. Raises ValueError for a link to another file or to another name."""
     import h5py
 
     for part in name.split("/"):
@@ -57,8 +57,11 @@ def _found(group, name: str):  # type: ignore[no-untyped-def]
 
 
 def _checked_size(dataset) -> int:  # type: ignore[no-untyped-def]
-    """Bytes of the array. ValueError when it is no array of numbers, lies in another file, or is larger than what is
-    stored of it can become."""
+    """The size of the array in bytes.
+
+    Raises ValueError when it is no array of numbers, when it lies in another file, or when it claims to be larger than
+    its stored bytes can become.
+    """
     plan = dataset.id.get_create_plist()
     filters = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
     size, stored = math.prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_storage_size()
@@ -72,7 +75,7 @@ def _checked_size(dataset) -> int:  # type: ignore[no-untyped-def]
 
 
 def _limit_memory() -> None:
-    with suppress(ImportError, ValueError, OSError):  # Windows has no such limit; another one may be lower
+    with suppress(ImportError, ValueError, OSError):  # Windows has no such limit, and a lower one may be set already
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, resource.getrlimit(resource.RLIMIT_AS)[1]))
@@ -81,9 +84,9 @@ def _limit_memory() -> None:
 
 if __name__ == "__main__":
     with suppress(ValueError):
-        sys.path.remove(str(Path(__file__).parent))  # whose modules are not to be taken for others
+        sys.path.remove(str(Path(__file__).parent))  # its modules must not hide others of their name
     _limit_memory()
     try:
         send(sys.argv[1], sys.argv[2:], sys.stdout.buffer)
-    except Exception:  # h5py fails in many ways on damaged files; who started this says so
+    except Exception:  # h5py fails in many ways on damaged files; the other process reports it
         sys.exit(1)

@@ -1,4 +1,7 @@
-"""ICT-FaceKit (Li et al. 2020): a folder with a neutral OBJ and one OBJ for every identity and expression shape."""
+"""Reads ICT-FaceKit (Li et al. 2020).
+
+It is a folder with one OBJ file for the neutral face and one for every identity and expression shape.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ MAXIMUM_OBJ = 2**26  # bytes; the neutral mesh has 4 MB
 
 
 def read_ict_facekit(folder: Path) -> ModelFile:
-    """The model; GanfitError that names the OBJ which is damaged or does not fit the neutral one."""
+    """The model in a folder. Raises GanfitError with the name of an OBJ that is damaged or does not fit."""
     mean, faces = _read_obj(folder / NEUTRAL)
     if len(mean) == VERTICES:
         faces = faces[(faces < FIRST_SHELL).all(1)]
@@ -52,7 +55,7 @@ def _displacements(folder: Path, names: list[str], mean: Float[Array, "V 3"]) ->
 
 
 def _read_obj(path: Path) -> tuple[Float[Array, "V 3"], Int[Array, "F 3"]]:
-    """Vertices in the file's order and its polygons as fans of triangles. (trimesh would reorder the vertices.)"""
+    """The vertices in the file's order, and its polygons as fans of triangles. trimesh would reorder the vertices."""
     with reading(path, "looks like an OBJ file, but a line in it is broken; download it again.", MAXIMUM_OBJ):
         lines = path.read_text(encoding="utf-8").splitlines()
         vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], dtype=float).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""From the file of a morphable model to what is fitted."""
+"""Loads a user's morphable model as a FaceModel that can be fitted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ganfit_nb.model_files.read import read_model_file
 
 
 def load_face_model(path: Path | str) -> FaceModel:
-    """The morphable model of the user's file, with its albedo if it has one.
+    """The morphable model in the user's file, with its albedo if it has one, else with the shipped texture model.
 
-    GanfitError when the file is no model of a known format, or when no face is found on its mean.
+    Raises GanfitError when the file is no model of a known format, or when no face is found on its mean.
     """
     file = read_model_file(Path(path))
-    from ganfit_nb.model_files.adapt import adapt  # needs scipy, which `read_model_file` asks for
+    from ganfit_nb.model_files.adapt import adapt  # needs scipy; `read_model_file` has checked that it is there
 
     return adapt(file)[0]

@@ -1,4 +1,4 @@
-"""The Large Scale Facial Model (Booth et al. 2016), the paper's own: the .mat that its authors export from menpo."""
+"""Reads the Large Scale Facial Model (Booth et al. 2016), which the paper uses, from the .mat of its authors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from ganfit_nb.model_files.model_file import ModelFile, modes, no_modes, vectors
 
 
 def read_lsfm(content: dict[str, Any]) -> ModelFile:
-    """The model from mean, components (columns), eigenvalues and trilist (from 0); it has neither expressions nor
-    colours."""
+    """The model, from mean, components (columns), eigenvalues and trilist (from 0).
+
+    It has no expressions and no colours.
+    """
     mean = vectors(content["mean"])
     return ModelFile(
         kind="Large Scale Facial Model",

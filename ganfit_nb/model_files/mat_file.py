@@ -1,8 +1,9 @@
-"""MATLAB's .mat files of level 5 (versions 5 to 7), without scipy, whose reader damaged files can crash.
+"""Reads MATLAB's .mat files of level 5 (versions 5 to 7). scipy's reader is not used: damaged files can crash it.
 
-A file is a header of 128 bytes and then elements: a type, a length, that many bytes, filled up to a multiple of 8. An
-array is an element of elements: class, dimensions, name, and its numbers, column by column. A compressed element holds
-one such element. (MathWorks, MAT-File Format, 2023.) Every length is compared with what is there before it is used.
+A file has a header of 128 bytes, and then elements. An element has a type, a length and that many bytes, filled up to a
+multiple of 8. An array is an element that consists of elements: class, dimensions, name and its numbers, column by
+column. A compressed element holds one such element. (MathWorks, MAT-File Format, 2023.) Every length is compared with
+the bytes that are there before it is used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import INFLATED, MAXIMUM_BYTES
 
 HEADER, TAG = 128, 8  # bytes
-TAG_IN, STEP = 1024, 2**18  # bytes: enough to inflate a tag from, and those inflated at a time
+TAG_IN, STEP = 1024, 2**18  # bytes that are enough to inflate a tag, and bytes that are inflated at a time
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # by type
 INT32, UINT32, MATRIX, COMPRESSED = 5, 6, 14, 15  # types of elements
 STRUCT, NUMERIC, COMPLEX = 2, range(6, 16), 0x0800  # classes of arrays, and a flag
@@ -29,10 +30,10 @@ DIMENSIONS = 32
 
 
 def load_mat(path: Path) -> dict[str, Any]:
-    """The arrays of numbers by name; a struct of one element is a dictionary of its arrays. What else is in the file,
-    texts and cells for instance, is left out.
+    """The arrays of numbers by name. A struct of one element becomes a dictionary of its arrays.
 
-    GanfitError when it is no such file, or holds more than MAXIMUM_BYTES.
+    All else in the file, such as texts and cells, is left out. Raises GanfitError when it is no such file, or holds
+    more than MAXIMUM_BYTES.
     """
     with (
         reading(path, "is no complete MATLAB file of version 5 to 7; download it again.", MAXIMUM_BYTES),
@@ -46,7 +47,7 @@ def load_mat(path: Path) -> dict[str, Any]:
         left = MAXIMUM_BYTES
         while tag := file.read(TAG):
             kind, size = np.frombuffer(tag, order + "u4").tolist()
-            if size > path.stat().st_size:  # read() would make room for it
+            if size > path.stat().st_size:  # read() would allocate this size first
                 raise ValueError("the file ends early")
             element = memoryview(file.read(size))
             if kind == COMPRESSED:
@@ -60,8 +61,8 @@ def load_mat(path: Path) -> dict[str, Any]:
 
 
 def _inflated(packed: memoryview, order: str, at_most: int) -> tuple[int, memoryview]:
-    """Type and content of the element that is compressed in `packed`."""
-    start = zlib.decompressobj().decompress(packed[:TAG_IN], TAG)  # says how much the rest may become
+    """The type and content of the element that is compressed in `packed`."""
+    start = zlib.decompressobj().decompress(packed[:TAG_IN], TAG)  # the tag says how large the rest is
     kind, size = np.frombuffer(start, order + "u4").tolist()
     if size > min(at_most, INFLATED * len(packed)):
         raise ValueError("more than what is compressed can become")
@@ -76,7 +77,7 @@ def _inflated(packed: memoryview, order: str, at_most: int) -> tuple[int, memory
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Type and content of each element. A content of up to four bytes may lie within the tag."""
+    """Yields the type and content of each element. Up to four bytes of content may lie within the tag."""
     at = 0
     while at < len(data):
         kind, size = np.frombuffer(data[at : at + 8], order + "u4").tolist()
@@ -94,7 +95,7 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
 
 
 def _matrix(data: memoryview, order: str) -> tuple[str, Any]:
-    """Name and value of an array: numbers, the dictionary of a struct, or None for what is not needed."""
+    """The name and value of an array: numbers, the dictionary of a struct, or None for all that is not needed."""
     elements = _elements(data, order)
     flags, dimensions, name = (_numbers(*next(elements), order) for _ in range(3))
     shape = dimensions.tolist()
@@ -110,7 +111,7 @@ def _matrix(data: memoryview, order: str) -> tuple[str, Any]:
 
 
 def _fields(elements: Iterator[tuple[int, memoryview]], order: str) -> Iterator[tuple[str, Array]]:
-    """The struct's fields that are arrays of numbers."""
+    """Yields the fields of a struct that are arrays of numbers, by name."""
     length, names = (_numbers(*next(elements), order) for _ in range(2))
     titles = names.tobytes()
     step = int(length[0])
@@ -122,11 +123,14 @@ def _fields(elements: Iterator[tuple[int, memoryview]], order: str) -> Iterator[
 
 
 def _is_numeric(matrix: memoryview, order: str) -> bool:
-    """Whether an array holds numbers, seen from its first element alone: structs may lie in structs without end."""
+    """Whether an array holds numbers.
+
+    Only its first element is read. Structs may lie in structs without end, so nothing deeper is opened.
+    """
     return len(matrix) > 0 and int(_numbers(*next(_elements(matrix, order)), order)[0]) & 0xFF in NUMERIC
 
 
 def _numbers(kind: int, content: memoryview, order: str) -> Array:
-    """The numbers of an element, in this machine's order of bytes."""
+    """The numbers of an element in this machine's byte order."""
     values = np.frombuffer(content, np.dtype(order + NUMBERS[kind]))
     return values.astype(values.dtype.newbyteorder("="), copy=False)

@@ -1,4 +1,4 @@
-"""What a morphable model's file holds, whatever its format: arrays in the file's own units and axes."""
+"""The content of a morphable model's file, in the same form for all formats, in the file's own units and axes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
 
-MAXIMUM_BYTES = 2**30  # of a file, and of all the arrays in it; the largest known models have a third of it
-SIZES = (1e-6, 1e9)  # units that a mean may extend over: a face in kilometres has 1e-4, one in nanometres 3e8
-FLAT = 0.02  # a face is a third as deep as it is high
-INFLATED = 1032  # bytes that deflate can make of one
-BLENDSHAPE_SD = 0.3  # a blendshape's weight runs from 0 to 1; this much of it is taken as a standard deviation
+MAXIMUM_BYTES = 2**30  # largest file, and largest sum of its arrays; known models have at most a third of this
+SIZES = (1e-6, 1e9)  # smallest and largest extent of a mean: a face has 1e-4 in kilometres, 3e8 in nanometres
+FLAT = 0.02  # a mean with a smaller ratio of depth to height is flat; a face has a third
+INFLATED = 1032  # deflate makes at most so many bytes of one
+BLENDSHAPE_SD = 0.3  # weights of blendshapes run from 0 to 1; this weight counts as one standard deviation
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class LinearColour:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A linear face model as its file gives it; modes are displacements per standard deviation.
+    """A linear face model as its file gives it. Modes are displacements per standard deviation.
 
     kind        the format's name
     mean        (V, 3) in the file's unit, +y up, +z out of the face
     identity    (S, V, 3)
     expression  (E, V, 3), E = 0 when the file has none
     faces       (F, 3)
-    source      the file, for messages
+    source      the file, which error messages name
     """
 
     kind: str
@@ -47,7 +47,7 @@ class ModelFile:
     source: Path | None = None
 
     def checked(self, path: Path) -> ModelFile:
-        """Itself, as read from `path`; GanfitError when the arrays do not make a face model."""
+        """The same model with `path` as its source. Raises GanfitError when the arrays do not make a face model."""
         lengths = [_length(array) for array in (self.mean, self.identity, self.expression)]
         lengths += [_length(self.colour.mean), _length(self.colour.basis)] if self.colour else []
         if not np.isfinite(lengths).all():
@@ -69,26 +69,26 @@ class ModelFile:
 
 
 def _length(array: Array) -> float:
-    """Euclidean length of all numbers, in one quick pass; not finite if one of them is not, or is beyond 10^19."""
+    """The Euclidean length of all numbers, in one pass. It is not finite if a number is not, or is beyond 10^19."""
     flat = array.ravel()
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sqrt(flat @ flat))
 
 
 def damaged(path: Path, kind: str, reason: str) -> GanfitError:
-    """The error of a file that is of a known format but cannot be used."""
+    """The error for a file that has a known format but cannot be used."""
     return GanfitError(f"{path} looks like {kind}, but {reason}; download or export it again.")
 
 
 def vectors(values: Array, count: int | None = None) -> Float[Array, "V 3"]:
-    """Coordinates x, y, z one vertex after the other, as rows in single precision. ValueError for another length."""
+    """Coordinates x, y, z of one vertex after the other, as rows of float32. Raises ValueError for another length."""
     return np.ascontiguousarray(values, dtype=np.float32).reshape(-1 if count is None else count, 3)
 
 
 def modes(columns: Array, deviations: Array, count: int) -> Float[Array, "K V 3"]:
-    """A basis whose K columns are modes, scaled by K standard deviations. ValueError when the shapes disagree."""
+    """Modes of K columns, scaled by their K standard deviations. Raises ValueError when the shapes disagree."""
     columns = np.asarray(columns, dtype=np.float32)
-    scaled = np.empty(columns.shape[::-1], dtype=np.float32)  # in rows: given no place, numpy would keep the columns
+    scaled = np.empty(columns.shape[::-1], dtype=np.float32)  # in rows; without `out` numpy would keep columns
     np.multiply(columns.T, np.asarray(deviations, dtype=np.float32).reshape(len(scaled), 1), out=scaled)
     return scaled.reshape(len(scaled), count, 3)
 
@@ -99,7 +99,10 @@ def no_modes(count: int) -> Float[Array, "0 V 3"]:
 
 
 def display_range(mean: Array, basis: Array) -> LinearColour:
-    """Colours of 0 to 255 or 0 to 1 as the latter: the two conventions differ by far more than any face does."""
+    """Colours in the range from 0 to 1. Files have this range or 0 to 255.
+
+    The two are easily told apart, because they differ by far more than any two faces.
+    """
     if mean.max() <= 2:
         return LinearColour(mean, basis)
     scale = np.float32(1 / 255)

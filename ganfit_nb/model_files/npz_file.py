@@ -1,4 +1,4 @@
-"""numpy's .npz archives: named arrays of numbers, whose sizes are looked at before anything is unpacked."""
+"""Reads arrays of numbers from numpy's .npz archives. All sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from ganfit_nb.model_files.model_file import INFLATED, MAXIMUM_BYTES
 
 
 def load_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
-    """Those of the named arrays that the archive has. Nothing else in it is looked at.
+    """The arrays in the archive that have one of these names, by name. Nothing else in it is read.
 
-    GanfitError when it is damaged, when an array is not one of numbers, or when all have more than MAXIMUM_BYTES.
+    Raises GanfitError when it is damaged, when one of them is no array of numbers, or when all together have more than
+    MAXIMUM_BYTES.
     """
     with (
         reading(path, "is no complete archive of arrays; download it again.", MAXIMUM_BYTES),
@@ -32,7 +33,7 @@ def load_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> Array:
-    """A member. ValueError when its sizes contradict each other, `size` being that of the whole archive."""
+    """One array of an archive of `size` bytes. Raises ValueError when its sizes contradict each other."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError("packed in a way that numpy does not use")
     if info.file_size > INFLATED * min(info.compress_size, size):

@@ -1,4 +1,4 @@
-"""Tells the formats of morphable models apart by their first bytes and reads them."""
+"""Recognises the format of a morphable model's file by its first bytes, and reads the model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KNOWN = (
 
 
 def read_model_file(path: Path) -> ModelFile:
-    """The model in a file or folder of any known format; GanfitError when it is none, or damaged."""
+    """The model in a file or folder of any known format. Raises GanfitError when it is none, or damaged."""
     if find_spec("scipy") is None:
         raise GanfitError('Models from files need scipy; run: pip install "ganfit_nb[models]"')
     if path.is_dir():

@@ -1,9 +1,9 @@
-"""Brings the shipped 3DMM onto the mean face of another model, so that what is known of one is known of both.
+"""Fits the shipped 3DMM to the mean face of another model, so that our landmarks can be carried over to it.
 
-A user's model comes without our landmarks, regions and UV map, in its own frame and unit. Index lists exist for some
-meshes, but not for their many cropped and remeshed variants. So nothing is assumed but a face that looks along +z with
-+y up: MediaPipe's detector finds its points in a rendering, and our 3DMM is fitted to it in 3D by its own modes, points
-first, then surface to surface (ICP with point-to-plane distances, Chen & Medioni 1992).
+A user's model comes in its own frame and unit, without our landmarks, regions and UV map. Index lists exist for some
+meshes, but not for their many cropped and remeshed variants. So the only assumption is a face that looks along +z with
++y up. MediaPipe's detector finds its points in a rendering of that face. Then our 3DMM is fitted to it in 3D by its own
+modes, first to the points, then surface to surface (ICP with point-to-plane distances, Chen & Medioni 1992).
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from ganfit_nb.renderer import render, vertex_normals
 from ganfit_nb.renderer.lighting import frontal_light
 from ganfit_nb.renderer.render import CLAY
 
-SIZE = 512  # px of the picture that is shown to the detector
-DISTANCE = 1000.0  # mm, of its camera
-FIELD = 1.4  # sides of the picture in extents of the mesh
-POINT_SIGMA = 3.0  # mm, of a detected point back on the surface
-SURFACE_SIGMA = 0.5  # mm, what the modes leave on faces of another origin
-INDEPENDENT = 500.0  # neighbouring surface points err alike: all of them count as so many
-SAME_WAY = 0.6  # cosine between the normals of partners
+SIZE = 512  # px, side of the picture that the detector sees
+DISTANCE = 1000.0  # mm, from its camera to the mesh
+FIELD = 1.4  # side of the picture, in extents of the mesh
+POINT_SIGMA = 3.0  # mm, standard deviation of a detected point on the surface
+SURFACE_SIGMA = 0.5  # mm, standard deviation that our modes leave on faces of another origin
+INDEPENDENT = 500.0  # all surface points count as so many independent ones, because neighbours err alike
+SAME_WAY = 0.6  # smallest cosine between the normals of partners
 POINTS = 68.0  # all dense points count as so many independent ones
-ROUNDS = (0.0, 0.0, 20.0, 16.0, 12.0, 9.0, 7.0, 5.0, 5.0)  # mm that partners may lie apart; 0: points alone
+ROUNDS = (0.0, 0.0, 20.0, 16.0, 12.0, 9.0, 7.0, 5.0, 5.0)  # mm, reach of partners in each round; 0: points alone
 
 
 @dataclass(frozen=True)
 class SeenPoints:
-    """MediaPipe's dense points as they were seen on a mesh.
+    """MediaPipe's dense points on a mesh, where the detector saw them.
 
     positions  (478, 3) on its surface
-    weight     (478,) trust, 0 where the point lies off the surface
+    weight     (478,) how reliable each point is, 0 where it lies off the surface
     """
 
     positions: Float[Tensor, "D 3"]
@@ -55,9 +55,9 @@ def see_points(
     detector: LandmarkDetector,
     trust: Float[Tensor, " D"],
 ) -> SeenPoints:
-    """Renders a mesh (mm) as clay from the front and puts the detector's points back on it.
+    """Renders a mesh (mm) as clay from the front, finds the detector's points, and projects them back onto the mesh.
 
-    GanfitError when the detector sees no face.
+    Raises GanfitError when the detector sees no face.
     """
     low, high = vertices.amin(0), vertices.amax(0)
     centre = (low + high) / 2
@@ -77,18 +77,18 @@ def see_points(
     pixel = found[0].dense[:, :2].long().clamp(0, SIZE - 1)
     covered = rendering.points.positions[: len(rendering.fragments.pixels)]
     on_surface = rendering.fragments.pix_to_face[pixel[:, 1], pixel[:, 0]] >= 0
-    facing = rendering.normals[pixel[:, 1], pixel[:, 0], 2].clamp(min=0)  # a point seen edge-on is badly placed
+    facing = rendering.normals[pixel[:, 1], pixel[:, 0], 2].clamp(min=0)  # a point seen at a flat angle is imprecise
     positions = rendering.fragments.image(covered)[pixel[:, 1], pixel[:, 0]]
     return SeenPoints(positions, trust * on_surface * facing)
 
 
 @dataclass(frozen=True)
 class Registration:
-    """Two mean faces in one frame, ours.
+    """Two mean faces, both in our frame.
 
     ours          (W, 3) our 3DMM's vertices, fitted to the other face
     other         (V, 3) the other face's vertices, moved rigidly
-    coefficients  (K,) p_s and p_e of ours, standard deviations
+    coefficients  (K,) p_s and p_e of our 3DMM, standard deviations
     """
 
     ours: Float[Array, "W 3"]
@@ -99,7 +99,7 @@ class Registration:
 def register(
     model: MorphableModel, points: SeenPoints, vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
 ) -> Registration:
-    """Our 3DMM fitted to a mesh (mm) by damped least squares in p_s, p_e and the rigid motion between the two."""
+    """Fits our 3DMM to a mesh (mm) by damped least squares in p_s, p_e and the rigid motion between the two."""
     basis = torch.cat([model.identity_basis, model.expression_basis]).double()
     mean, region, count = model.mean.double().numpy(), model.face_region.numpy(), len(basis)
     by_vertex = basis.permute(1, 2, 0).numpy()  # (W, 3, K)
@@ -117,13 +117,13 @@ def register(
             equations.append(_surface_equations(ours, model.faces, region, by_vertex, other, faces, reach))
         normal = sum(rows.T @ (weight[:, None] * rows) for rows, _, weight in equations)
         right = sum(rows.T @ (weight * residual) for rows, residual, weight in equations)
-        normal[np.arange(count), np.arange(count)] += 1.0  # the priors
+        normal[np.arange(count), np.arange(count)] += 1.0  # the priors N(0, 1) of the coefficients
         right[:count] -= coefficients
         step = np.linalg.solve(normal, right)
         coefficients = coefficients + step[:count]
         ours = mean + by_vertex @ coefficients
         turn, moved = Rotation.from_rotvec(step[count : count + 3]).as_matrix(), step[count + 3 :]
-        other, marks = (other - moved) @ turn, (marks - moved) @ turn  # the other face moves, ours stays in its frame
+        other, marks = (other - moved) @ turn, (marks - moved) @ turn  # the other face moves, and ours stays
     return Registration(ours, other, coefficients)
 
 
@@ -141,8 +141,10 @@ def _surface_equations(
     faces: Int[Tensor, "F 3"],
     reach: float,
 ) -> tuple[Array, Array, Array]:
-    """Point-to-plane equations of the vertices of our face region and their nearest on the other mesh, where both
-    surfaces look the same way and lie within reach."""
+    """Point-to-plane equations for the vertices of our face region and their nearest ones on the other mesh.
+
+    Only pairs count that lie within `reach`, and whose normals point the same way.
+    """
     used = np.unique(faces.numpy())
     normals, our_normals = _normals(other, faces)[used], _normals(ours, our_faces)[region]
     distance, nearest = cKDTree(other[used]).query(ours[region])
@@ -155,7 +157,7 @@ def _surface_equations(
 
 
 def _rigid_columns(points: Float[Array, "N 3"]) -> Float[Array, "N 3 6"]:
-    """Derivatives of points by a small rotation vector and a shift."""
+    """Derivatives of points with respect to a small rotation vector and a shift."""
     x, y, z = points.T
     o, i = np.zeros_like(x), np.ones_like(x)
     rows = [[o, z, -y, i, o, o], [-z, o, x, o, i, o], [y, -x, o, o, o, i]]

@@ -1,9 +1,10 @@
 """Reads a pickle of arrays without running anything in it.
 
-A pickle is a program for a stack machine: it names functions and has them called. This machine calls nothing. A name is
-one of a few, or the file is refused; what would be a call becomes a `Stored`, which says what was to be made of what.
-`as_array` knows what numpy, chumpy and scipy mean by theirs, and builds the array from its bytes itself. No object of
-numpy's is ever given a state from the file: a dtype with a state of somebody's choice makes numpy follow pointers.
+A pickle is a program for a stack machine. It names functions and has them called. The machine here calls nothing. It
+refuses a file with a name that is not in its list. Where the pickle calls a function, the machine makes a `Stored`: it
+records the function's name and its arguments. `as_array` knows the functions of numpy, chumpy and scipy that make
+arrays, and builds the array from its bytes itself. No object of numpy is ever given a state from the file, because a
+dtype with a forged state makes numpy follow arbitrary pointers.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.reading import reading
 from ganfit_nb.model_files.model_file import MAXIMUM_BYTES
 
-MAXIMUM_STEPS = 100_000  # of the machine; FLAME's files need some hundred
+MAXIMUM_STEPS = 100_000  # of the machine; FLAME's files need a few hundred
 PLAIN = re.compile(r"b1|[iu][1248]|f[248]")  # numbers of fixed size
 NUMPY = re.compile(r"numpy\.(_core|core)\.(multiarray\._reconstruct|multiarray\.scalar|numeric\._frombuffer)")
 BYTES = ("_codecs.encode", "builtins.bytearray", "__builtin__.bytearray")
@@ -36,14 +37,19 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Name:
-    """What a pickle calls by module and name."""
+    """A function or class that a pickle names, as `module.name`."""
 
     text: str
 
 
 @dataclass(eq=False)
 class Stored:
-    """An object that a pickle describes: what would make it, of what, and the state it would be given."""
+    """An object that a pickle describes, but that is not made.
+
+    maker      the function or class that would make it, as `module.name`
+    arguments  what the maker would be called with
+    state      what the object would be given afterwards
+    """
 
     maker: str
     arguments: tuple[Any, ...]
@@ -51,13 +57,15 @@ class Stored:
 
     @property
     def attributes(self) -> dict[Any, Any]:
-        """The state of an ordinary object."""
+        """The attributes of an ordinary object by name: its state, if that is a dictionary."""
         return self.state if isinstance(self.state, dict) else {}
 
 
 def as_array(value: Any) -> Array:
-    """A numpy array from what a pickle says of one, or of a chumpy object; TypeError or ValueError for anything
-    else."""
+    """A numpy array from a pickle's description of an array or of a chumpy object.
+
+    Raises TypeError or ValueError for anything else.
+    """
     if isinstance(value, np.ndarray):
         return value
     if not isinstance(value, Stored):
@@ -75,7 +83,7 @@ def as_array(value: Any) -> Array:
 
 
 def _chumpy_array(attributes: dict[Any, Any]) -> Array:
-    """The array a chumpy object stands for: its leaf's value `x`, or a selection `a` by flat `idxs`."""
+    """The array of a chumpy object: its value `x`, or the elements of `a` with the flat indices `idxs`."""
     if "x" in attributes:
         return as_array(attributes["x"])
     selected = as_array(attributes.get("a")).ravel()[as_array(attributes.get("idxs"))]
@@ -91,7 +99,7 @@ def _array(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
 
 
 def _dtype(value: Any) -> np.dtype:
-    """The dtype of plain numbers that is described; TypeError for any other."""
+    """The dtype that is described. Raises TypeError unless it is one of plain numbers."""
     if not isinstance(value, Stored) or value.maker != "numpy.dtype":
         raise TypeError("not a dtype")
     code, order = value.arguments[0], "="
@@ -105,7 +113,11 @@ def _dtype(value: Any) -> np.dtype:
 
 
 def _bytes(value: Any) -> bytes | bytearray:
-    """Bytes, also those of Python 2 (text here), and Python 3's in a pickle for Python 2 (text to be encoded)."""
+    """The bytes that a value stands for.
+
+    Bytes of Python 2 arrive as text. Python 3 writes bytes into a pickle for Python 2 as text with a call that encodes
+    it.
+    """
     if isinstance(value, Stored):
         if value.maker not in BYTES or value.arguments[1:] not in ((), ("latin1",)):
             raise TypeError("not bytes")
@@ -118,9 +130,9 @@ def _bytes(value: Any) -> bytes | bytearray:
 
 
 def load_pickle(path: Path) -> Any:
-    """The pickle's content, written by Python 2 or 3: numbers, texts, lists, tuples, dictionaries and `Stored`.
+    """The content of a pickle of Python 2 or 3: numbers, texts, lists, tuples, dictionaries and `Stored`.
 
-    GanfitError when it names anything but arrays, chumpy and scipy objects, or is no complete pickle.
+    Raises GanfitError when it names anything but arrays, chumpy and scipy objects, or is no complete pickle.
     """
     with reading(path, "is no complete pickle of arrays; download it again.", MAXIMUM_BYTES):
         machine = _Machine()
@@ -146,14 +158,19 @@ def _refuse_call(name: str) -> _RefusedError:
 
 @dataclass
 class _Machine:
-    """The stack, what lies below each open mark, and what is remembered."""
+    """The stack machine.
+
+    stack  the values since the last mark
+    below  for each open mark, the values before it
+    memo   values that the pickle has stored under a number
+    """
 
     stack: list[Any] = field(default_factory=list)
     below: list[list[Any]] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
 
     def step(self, name: str, argument: Any) -> None:
-        """One opcode."""
+        """Runs one opcode."""
         if name in VALUES:
             self.stack.append(VALUES[name](argument))
         elif name in STEPS:
@@ -166,7 +183,7 @@ class _Machine:
         self.stack.append(value)
 
     def top(self, count: int) -> list[Any]:
-        """Takes the last values from the stack."""
+        """Takes the last `count` values from the stack."""
         if count > len(self.stack):
             raise ValueError("the stack is empty")
         taken = self.stack[len(self.stack) - count :]
@@ -179,51 +196,51 @@ class _Machine:
         return taken
 
     def mark(self) -> None:
-        """What follows belongs together."""
+        """Sets a mark: the values from here on are taken together by `marked`."""
         self.below.append(self.stack)
         self.stack = []
 
     def name(self, module: Any, name: Any) -> None:
-        """Puts a name on the stack, if it is one of those that face models have."""
+        """Puts a name on the stack. Refuses a name that no face model needs."""
         text = f"{module}.{name}"
         if text not in NAMES and not NUMPY.fullmatch(text) and not text.startswith(("chumpy.", "scipy.sparse.")):
             raise _refuse_call(text)
         self.stack.append(Name(text))
 
     def make(self, maker: Any, arguments: Any) -> None:
-        """Puts on the stack what would be made."""
+        """Puts a `Stored` on the stack, where a pickle would call `maker` with the arguments."""
         if not isinstance(maker, Name) or not isinstance(arguments, tuple):
             raise _refuse_call("something without a name")
         made = arguments[0].text if maker.text.endswith("._reconstructor") else maker.text
         self.stack.append(Stored(made, arguments))
 
     def build(self) -> None:
-        """Notes the state of an object."""
+        """Records the state that an object would be given."""
         made, state = self.top(2)
         made.state = state
         self.stack.append(made)
 
     def extend(self, values: list[Any]) -> None:
-        """Adds to a list."""
+        """Adds values to the list on top of the stack."""
         if not isinstance(self.stack[-1], list):
             raise TypeError("not a list")
         self.stack[-1].extend(values)
 
     def update(self, pairs: list[Any]) -> None:
-        """Adds to a dictionary. Entries whose keys are no words or numbers are left out."""
+        """Adds entries to the dictionary on top of the stack. Only keys that are texts or whole numbers are kept."""
         if not isinstance(self.stack[-1], dict):
             raise TypeError("not a dictionary")
         entries = zip(pairs[::2], pairs[1::2], strict=True)
         self.stack[-1].update((key, value) for key, value in entries if isinstance(key, str | int))
 
     def dictionary(self, pairs: list[Any]) -> None:
-        """Puts a new dictionary on the stack."""
+        """Puts a new dictionary with these entries on the stack."""
         self.stack.append({})
         self.update(pairs)
 
 
 Step = Callable[[_Machine, Any], Any]
-# Opcodes that put their argument, or something empty, on the stack.
+# Opcodes that put their argument, or an empty value, on the stack.
 VALUES: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"), lambda argument: argument),
     **dict.fromkeys(("FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING"), lambda argument: argument),

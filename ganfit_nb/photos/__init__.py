@@ -1,4 +1,4 @@
-"""What is fitted: photographs, videos, and the landmarks found in them."""
+"""The input of a fit: photographs, videos, and the landmarks found in them."""
 
 from ganfit_nb.photos.photo import Photo, default_detector
 

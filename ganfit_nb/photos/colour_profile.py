@@ -1,4 +1,4 @@
-"""ICC colour profiles: what the numbers of an image mean, and how they become sRGB."""
+"""ICC colour profiles: they say what the numbers of an image mean, and convert them to sRGB."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}  # of Pillow, by the profile's colour space
-SAME = 3  # grey levels; a profile that changes no colour by more is taken for sRGB itself
+MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}  # Pillow's mode for the colour space of a profile
+SAME = 3  # grey levels; a profile that changes every colour by at most this much is taken to be sRGB
 
 
 class ColourProfile:
-    """An ICC profile. Any exception when Pillow or its colour engine cannot use it.
+    """An ICC profile. The constructor raises any exception when Pillow or its colour engine cannot use the profile.
 
-    mode: of the images it describes, "L", "RGB" or "CMYK". is_srgb: whether they already are sRGB.
+    mode: Pillow's mode of the images that it describes, "L", "RGB" or "CMYK". is_srgb: whether they are sRGB already.
     """
 
     def __init__(self, icc: bytes) -> None:
@@ -25,13 +25,13 @@ class ColourProfile:
         self.is_srgb = self.mode == "RGB" and self._changes_nothing()
 
     @classmethod
-    @lru_cache(maxsize=8)  # the photos of a batch mostly have one
+    @lru_cache(maxsize=8)  # the photos of a batch mostly have the same profile
     def read(cls, icc: bytes) -> ColourProfile:
-        """The profile, from its bytes."""
+        """The profile with these bytes; it is built once."""
         return cls(icc)
 
     def to_srgb(self, image: Image.Image) -> Image.Image:
-        """An image of this profile's mode, as sRGB."""
+        """Converts an image that has this profile's mode to sRGB."""
         return ImageCms.applyTransform(image, self._transform)  # type: ignore[return-value]
 
     def _changes_nothing(self) -> bool:

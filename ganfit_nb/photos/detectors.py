@@ -1,4 +1,4 @@
-"""The landmark detectors by name."""
+"""Finds a landmark detector by its name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from ganfit_nb.photos.photo import default_detector
 
 
 def load_detector(name: str) -> LandmarkDetector:
-    """mediapipe, fan, dlib, or the path of a .pts or .json made by hand. GanfitError when a part of it is missing."""
+    """The detector called `name`: mediapipe, fan, dlib, or the path of a .pts or .json file made by hand.
+
+    Raises GanfitError for another name, and when a package or file that the detector needs is missing.
+    """
     if name == "mediapipe":
         return default_detector()
     if name == "fan":

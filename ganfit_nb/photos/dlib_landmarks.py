@@ -17,7 +17,10 @@ WEIGHTS = "shape_predictor_68_face_landmarks.dat"
 
 
 class DlibDetector:
-    """68 points; no dense ones. It sees frontal faces from 80 px on, and its jaw leaves the face at strong yaw."""
+    """Finds 68 points and no dense ones.
+
+    It finds frontal faces of at least 80 px. When a head is turned far to the side, its jaw points lie off the face.
+    """
 
     def __init__(self) -> None:
         try:
@@ -28,7 +31,7 @@ class DlibDetector:
         self.predict = dlib.shape_predictor(str(packaged_weights() or required("dlib-landmarks")[0]))
 
     def __call__(self, image: Float[Tensor, "H W 3"]) -> list[DetectedFace]:
-        """The faces, the largest first."""
+        """The faces in the image, the largest first."""
         pixels = (image * 255).round().to(torch.uint8).numpy()
         boxes, scores, _ = self.detect.run(pixels, 0)
         return by_area(
@@ -43,7 +46,10 @@ class DlibDetector:
 
 
 def packaged_weights() -> Path | None:
-    """Those in the package face-recognition-models; it is only looked into, as it no longer imports."""
+    """The weights file in the package face-recognition-models, or None when that is not installed.
+
+    The package is not imported, because its import fails on current Python versions. Only its folder is searched.
+    """
     package = importlib.util.find_spec("face_recognition_models")
     if package is None or package.origin is None:
         return None

@@ -1,4 +1,4 @@
-"""Which of the faces in a picture is meant: by its number or a point in it, and a picture that shows the numbers."""
+"""Chooses one of the faces in a picture, by its number or by a point in it, and draws a picture with the numbers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from torch import Tensor
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.photos.landmarks import DetectedFace
 
-Choice = int | tuple[float, float]  # a face's number, the largest is 1, or a point (x, y) in it, px
-SHEET_SIDE = 1600  # px; a larger picture is reduced to it
+Choice = int | tuple[float, float]  # the number of a face (the largest is 1), or a point (x, y) in it, px
+SHEET_SIDE = 1600  # px; a picture with a longer side is reduced to this
 COLOUR = "#ffd400"
 
 
 def chosen_face(faces: Sequence[DetectedFace], choice: Choice | None, source: str) -> DetectedFace:
-    """The face that is meant among those of `source`, the largest first; the largest without a choice.
+    """The chosen one of the `faces` of `source`, which are sorted, the largest first. None chooses the largest.
 
-    GanfitError when there is none of this number or at this point.
+    Raises GanfitError when there is no face of this number or at this point.
     """
     if choice is None:
         return faces[0]
     if not isinstance(choice, int) and not (isinstance(choice, tuple) and len(choice) == 2):
         raise GanfitError(f"face must be a number or a point (x, y) in pixels, not {choice!r}.")
     if isinstance(choice, tuple):
-        for face in reversed(faces):  # of faces within each other the smaller is meant
+        for face in reversed(faces):  # where one face lies within another, the smaller one is chosen
             x0, y0, x1, y1 = face.box.tolist()
             if x0 <= choice[0] <= x1 and y0 <= choice[1] <= y1:
                 return face
@@ -48,7 +48,7 @@ def _centre(face: DetectedFace) -> tuple[float, float]:
 
 
 def faces_found_sheet(picture: UInt8[Tensor, "H W 3"], boxes: Float[Tensor, "F 4"]) -> Image.Image:
-    """The picture with a numbered box around each face; `boxes` are x0, y0, x1, y1 in its pixels, in their order."""
+    """The picture with a box around each face. Boxes are x0, y0, x1, y1 in its pixels; they are numbered in order."""
     sheet = Image.fromarray(np.asarray(picture))
     factor = min(1.0, SHEET_SIDE / max(sheet.size))
     size = round(sheet.width * factor), round(sheet.height * factor)

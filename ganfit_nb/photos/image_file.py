@@ -1,7 +1,8 @@
-"""Image files to sRGB, whatever their format, depth, colours or orientation.
+"""Reads image files as upright sRGB, whatever their format, depth, colours or orientation.
 
-Formats are those of a list: others that Pillow knows start programs (EPS) or are no photos. What a file needs to be
-decoded is known before it is decoded; after that it is converted strip by strip, so that no second copy is made.
+Only the formats of a list are read. Pillow knows more, but some of them start other programs (EPS) and some are no
+photos. The memory that decoding will take is computed before a file is decoded. The decoded picture is then converted
+strip by strip, so that no second full copy is made.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from ganfit_nb.files.reading import reading
 from ganfit_nb.photos.colour_profile import ColourProfile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
-MAXIMUM_FILE = 1 << 30  # bytes
-MAXIMUM_DECODED = 660 << 20  # bytes that decoding may take
+MAXIMUM_FILE = 1 << 30  # bytes of a file
+MAXIMUM_DECODED = 660 << 20  # bytes of memory that decoding may take
 MAXIMUM_SIDE = 16_384  # px
 WORKING_SIDE = 4096  # px; larger photos are reduced to it
 MINIMUM_SIDE = 32  # px
-STRIP = 64  # rows that are converted at once
+STRIP = 64  # rows that are converted together
 
-BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # a pixel in Pillow's memory; else 4
-DECODER_BYTES = {"WEBP": 11, "AVIF": 8, "HEIF": 8, "TIFF": 3}  # a pixel in the decoder's own memory, besides
+BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes of a pixel in Pillow, by mode; else 4
+DECODER_BYTES = {"WEBP": 11, "AVIF": 8, "HEIF": 8, "TIFF": 3}  # further bytes of a pixel, in the decoder's own memory
 PIXELS_NOT_READ = ("F", "LAB")
 
 Pixels = UInt8[np.ndarray, "H W 3"]
-UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # by EXIF's orientation
+UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # turns a picture upright, by the number of its EXIF orientation
     1: lambda pixels: pixels,
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -50,14 +51,15 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # by EXIF's orientation
 
 
 def read_image(path: Path) -> tuple[UInt8[Tensor, "H W 3"], tuple[str, ...]]:
-    """The file's first picture as upright sRGB, transparent parts on white, and notes on what was done to it.
+    """The file's first picture as upright sRGB, and notes on what was done to it. Transparent parts become white.
 
-    JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP and GIF; 8 and 16 bits, greyscale, palette, RGBA, CMYK; colour profiles; EXIF
-    rotation. GanfitError when there is no such file, it is no image, damaged, too large or too small.
+    Formats are JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP and GIF, with 8 or 16 bits, in greyscale, palette, RGB, RGBA or
+    CMYK. Colour profiles and EXIF rotation are applied. Raises GanfitError when there is no such file, and when it is
+    no image, damaged, too large or too small.
     """
     _register_heif()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on large or slightly odd files
+        warnings.simplefilter("ignore")  # Pillow warns about large or slightly odd files
         with reading(path, "is not an image that can be read; save the photo as JPEG or PNG.", MAXIMUM_FILE):
             file = _open(path)
         with file, reading(path, "is damaged or incomplete; save or download it again."):
@@ -69,13 +71,13 @@ def _open(path: Path) -> Image.Image:
         return Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise GanfitError(f"{path} is too large; reduce it to at most {MAXIMUM_SIDE} pixels a side.") from error
-    except UnidentifiedImageError:  # Pillow looks for the resolution in a JPEG's EXIF and may stumble over it
+    except UnidentifiedImageError:  # damaged EXIF data in a JPEG make Pillow fail when it looks for the resolution
         return Image.open(BytesIO(_with_blank_exif(path.read_bytes())), formats=["JPEG"])
 
 
 def _with_blank_exif(jpeg: bytes) -> bytes:
     start = jpeg.index(b"Exif\0\0") + 6
-    length = int.from_bytes(jpeg[start - 8 : start - 6], "big") - 8  # counted from the length itself on
+    length = int.from_bytes(jpeg[start - 8 : start - 6], "big") - 8  # the length counts itself and the name, too
     return jpeg[:start] + bytes(length) + jpeg[start + length :]
 
 
@@ -87,9 +89,9 @@ def _register_heif() -> None:
 
 
 def upright_srgb(image: Image.Image, source: str) -> tuple[UInt8[Tensor, "H W 3"], tuple[str, ...]]:
-    """A picture of Pillow, loaded or not, as `read_image` gives it.
+    """Converts a Pillow image, whose pixels may not be loaded yet, to what `read_image` returns.
 
-    GanfitError when it is too large or too small; whatever Pillow raises when it is damaged.
+    Raises GanfitError when it is too large or too small. When it is damaged, Pillow's own exceptions pass.
     """
     width, height = image.size
     if min(width, height) < MINIMUM_SIDE:
@@ -113,22 +115,22 @@ def upright_srgb(image: Image.Image, source: str) -> tuple[UInt8[Tensor, "H W 3"
 
 
 def _bytes_to_decode(image: Image.Image, pixels: int) -> int:
-    """What Pillow and the decoder allocate. `pixels`: of the file, before a JPEG's reduced decoding."""
+    """The memory that Pillow and the decoder allocate. `pixels` is the full count, before a JPEG is decoded smaller."""
     decoded = image.width * image.height * (BYTES.get(image.mode, 4) + DECODER_BYTES.get(image.format or "", 0))
     coefficients = 2 * pixels * len(image.getbands()) if image.info.get("progressive") else 0
     return decoded + coefficients
 
 
 def _orientation(image: Image.Image) -> tuple[int, str]:
-    """EXIF's, 1 to 8, and a note where it cannot be read."""
-    value = _readable(lambda: image.getexif().get(ExifTags.Base.Orientation, 1) or 1)  # 0: unknown
+    """The EXIF orientation, 1 to 8, and a note when it cannot be read."""
+    value = _readable(lambda: image.getexif().get(ExifTags.Base.Orientation, 1) or 1)  # 0 means unknown
     if value in UPRIGHT:
         return int(value), ""
     return 1, "The photo's orientation (EXIF) cannot be read; it is taken to be upright."
 
 
 def _profile(image: Image.Image) -> tuple[ColourProfile | None, str]:
-    """The colour profile where it has to be applied, and a note where it cannot be."""
+    """The colour profile if it has to be applied, else None, and a note if it cannot be applied."""
     icc = image.info.get("icc_profile")
     if not icc:
         return None, ""
@@ -139,7 +141,10 @@ def _profile(image: Image.Image) -> tuple[ColourProfile | None, str]:
 
 
 def _readable(read: Callable[[], Any]) -> Any:
-    """None where metadata are malformed: no reason to refuse the picture, and in more ways than can be listed."""
+    """The result of `read`, or None when it raises an exception.
+
+    Malformed metadata fail in more ways than can be listed, and they are no reason to refuse the picture.
+    """
     try:
         return read()
     except Exception:
@@ -151,7 +156,7 @@ def _is_grey(mode: str) -> bool:
 
 
 def _rgb(image: Image.Image, profile: ColourProfile | None) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture at its working size."""
+    """The picture as RGB bytes, with at most WORKING_SIDE pixels a side."""
     reduction = max(1.0, max(image.size) / WORKING_SIDE)
     width, height = (max(1, round(side / reduction)) for side in image.size)
     pixels = np.empty((height, width, 3), np.uint8)
@@ -170,9 +175,9 @@ def _rgb(image: Image.Image, profile: ColourProfile | None) -> UInt8[np.ndarray,
 
 
 def _eight_bit(image: Image.Image, mode: str, transparent: bool) -> Image.Image:
-    """In `mode`, or where the image is transparent as LA or RGBA.
+    """The image with 8 bits a channel: in LA or RGBA if it is transparent, else in `mode`.
 
-    Pillow's own conversion of 16-bit grey clips at 255 instead of scaling.
+    16-bit grey is scaled here, because Pillow's own conversion clips it at 255.
     """
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image, np.float32) / 257).round().clip(0, 255).astype(np.uint8))
@@ -182,7 +187,7 @@ def _eight_bit(image: Image.Image, mode: str, transparent: bool) -> Image.Image:
 
 
 def _on_white(image: Image.Image, mode: str, profile: ColourProfile | None) -> Image.Image:
-    """As sRGB."""
+    """The image as sRGB, with a white background behind transparent parts."""
     colours = image.convert(mode)
     rgb = profile.to_srgb(colours) if profile else colours.convert("RGB")
     if image.mode not in ("LA", "RGBA"):

@@ -1,8 +1,9 @@
-"""68 landmarks from a file made by hand: what to do when no detector finds the face.
+"""Reads 68 landmarks from a file made by hand. It helps when no detector finds the face.
 
-`.pts`, as iBUG's annotations have it: `version`, `n_points: 68`, then `{`, 68 lines `x y`, `}`; the centre of the
-top-left pixel is (1, 1). `.json`: a list of 68 [x, y], or an object with it under "landmarks"; that centre is
-(0.5, 0.5). Both in pixels of the photo as it is shown, x to the right and y down, in iBUG order.
+A `.pts` file has the format of iBUG's annotations: `version`, `n_points: 68`, then `{`, 68 lines `x y`, and `}`. In it
+the centre of the top-left pixel is (1, 1). A `.json` file holds a list of 68 [x, y], or an object that has this list
+under "landmarks". In it that centre is (0.5, 0.5). Both count pixels of the photo as it is shown, x to the right and y
+down, in iBUG order.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ MAXIMUM_BYTES = 2**20
 
 
 class LandmarkFile:
-    """A detector that knows the answer, for the one photo that the file belongs to."""
+    """A detector that returns the points of a file, for the one photo that the file belongs to."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.landmarks = path, read_landmarks(path)
 
     def __call__(self, image: Float[Tensor, "H W 3"]) -> list[DetectedFace]:
-        """The one face. GanfitError when the points lie outside the image."""
+        """A list of the one face. Raises GanfitError when the points lie outside the image."""
         if not is_near(self.landmarks, image.shape[1], image.shape[0]):
             raise GanfitError(
                 f"The landmarks of {self.path} lie outside the photo, which counts {image.shape[1]}×{image.shape[0]} "
@@ -41,9 +42,9 @@ class LandmarkFile:
 
 
 def read_landmarks(path: Path) -> Float[Tensor, "68 2"]:
-    """The points, px with the top-left pixel's centre at (0.5, 0.5).
+    """The points in pixels, where the centre of the top-left pixel is (0.5, 0.5).
 
-    GanfitError when the file holds something else, or points that no face can have.
+    Raises GanfitError when the file holds something else, or points that no face can have.
     """
     with reading(path, "holds no landmarks; give a .pts or .json of 68 points x y.", MAXIMUM_BYTES):
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Faces and their landmarks in an image: the interface of detectors, and the one that ships (M of Eq. 11)."""
+"""Finds faces and their landmarks: the interface of all detectors, and the detector that ships (M of Eq. 11)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganfit_nb.networks.mediapipe import (
 )
 from ganfit_nb.warp import resample, square
 
-# The iBUG 68 among MediaPipe's 478 points: jaw, brows, nose, eyes, outer and inner lips.
+# The index of each of the 68 iBUG points among MediaPipe's 478: jaw, brows, nose, eyes, outer and inner lips.
 IBUG_68 = [
     162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
     71, 63, 105, 66, 107, 336, 296, 334, 293, 301,
@@ -30,30 +30,35 @@ IBUG_68 = [
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
     61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
 ]  # fmt: skip
-EYE_CORNERS = (33, 263)  # the outer ones, in the 478
+EYE_CORNERS = (33, 263)  # outer corners, as indices of the 478 points
 FACE_TO_SQUARE = 1.5  # the mesh network expects this margin around the face
 SMALLEST_SPREAD = 2.0  # px, standard deviation of a face's landmarks along the longer axis
-NARROWEST = 0.1  # of the shorter axis to the longer
-MINIMUM_PRESENCE = 0.5  # of the mesh network's face flag
+NARROWEST = 0.1  # smallest ratio of the spreads along the shorter and the longer axis
+MINIMUM_PRESENCE = 0.5  # smallest value of the mesh network's face flag
 MESH_PASSES = 2  # the second starts from the first's points, so that the result depends less on the detector's box
-DETECTION_SIDE = 1024  # px; more does not help a detector that sees a third of the side in 128 px
-MAXIMUM_FACES = 40  # of a crowd only the surest are looked at
-MINIMUM_SCORE = 0.6  # of a detection. MediaPipe has 0.5; a cat reached 0.55 and a rocket 0.54, no face had under 0.73
-MIRRORED_SCORE = 0.75  # the same where mirroring makes patterns: a motorcycle reached 0.71, most half faces 0.8
-CERTAIN = 0.88  # half a face in a photo as it is scores less; from it on no mirrored margin is tried
-UPRIGHT_BONUS = 0.1  # by how much a turned face must score more than an upright one
-SIDE_IN_GROUPS = 0.25  # of the picture; where no face is larger there may be more of them in tiles
-TILES = (2, 3, 7, 16)  # how many tiles make up the longer side, where small faces are looked for
-TILE_OVERLAP = 0.4  # of a tile; larger faces are found in larger tiles
-TILE_SCORE = 0.7  # of a detection in a tile
-SECOND_LOOKS = (3.5, 4.5)  # sides of its box around it, in which it must be detected once more,
-SECOND_SCORE = 0.825  # better on the average: a headlamp reached 0.81, print and flat skins 0.77, most faces 0.92
-SMALLEST_TILE = 160  # px; the faces in smaller ones are too small to be fitted
+DETECTION_SIDE = 1024  # px; more pixels do not help, because the detector sees a third of the side in 128 px
+MAXIMUM_FACES = 40  # in a crowd only the most certain detections are examined
+MINIMUM_SCORE = 0.6  # MediaPipe's is 0.5. A cat scored 0.55 and a rocket 0.54; no face scored under 0.73
+MIRRORED_SCORE = 0.75  # mirroring makes face-like patterns: a motorcycle scored 0.71, most half faces 0.8
+CERTAIN = 0.88  # half a face scores less; from this score on, no mirrored margin is tried
+UPRIGHT_BONUS = 0.1  # a turned face must score higher than an upright one by this much
+SIDE_IN_GROUPS = 0.25  # of the picture's side; when all faces are smaller than this, tiles are searched for more
+TILES = (2, 3, 7, 16)  # numbers of tiles along the longer side, in which small faces are searched
+TILE_OVERLAP = 0.4  # share of a tile that its neighbour covers, too; faces larger than this are found in larger tiles
+TILE_SCORE = 0.7  # smallest score of a detection in a tile
+SECOND_LOOKS = (3.5, 4.5)  # a face in a tile must be detected again in squares around it, of so many sides of its box
+SECOND_SCORE = 0.825  # smallest mean score there: a headlamp reached 0.81, print and flat skins 0.77, most faces 0.92
+SMALLEST_TILE = 160  # px; faces in smaller tiles are too small to be fitted
 
 
 @dataclass(frozen=True)
 class DetectedFace:
-    """A face: 68 landmarks in iBUG order and MediaPipe's 478 if the detector has them, box (x0, y0, x1, y1), all px."""
+    """A face, all in pixels.
+
+    landmarks  68 points in iBUG order
+    dense      MediaPipe's 478 points, or None if the detector has none
+    box        x0, y0, x1, y1
+    """
 
     landmarks: Float[Tensor, "68 2"]
     dense: Float[Tensor, "478 3"] | None
@@ -63,7 +68,7 @@ class DetectedFace:
 
 @runtime_checkable
 class LandmarkDetector(Protocol):
-    """Whatever finds faces."""
+    """The interface of everything that finds faces."""
 
     def __call__(self, image: Float[Tensor, "H W 3"]) -> list[DetectedFace]:
         """The faces in an RGB image in [0, 1], the largest first; an empty list if there is none."""
@@ -71,16 +76,21 @@ class LandmarkDetector(Protocol):
 
 
 def turned(landmarks: Float[Tensor, "68 2"]) -> float:
-    """How far a face is turned aside: the distance of the nose's tip from the middle between the outer corners of the
-    eyes, along the line through them, in distances of the two. 0 is frontal."""
+    """How far a face is turned to the side; 0 is frontal.
+
+    The measure is the distance of the nose tip from the middle between the outer eye corners, along the line through
+    these corners, divided by the distance between them.
+    """
     tip, right, left = landmarks[30], landmarks[36], landmarks[45]
     across = left - right
     return abs(float((tip - 0.5 * (left + right)) @ across / (across @ across)))
 
 
 def is_spread(points: Float[Tensor, "N 2"]) -> bool:
-    """Whether landmarks span a face: at least a few pixels, and in both directions. Those of a profile are half as wide
-    as they are high."""
+    """Whether landmarks extend over a few pixels at least, and in both directions, as those of a face do.
+
+    The landmarks of a profile are half as wide as they are high.
+    """
     if not bool(torch.isfinite(points).all()):
         return False
     wide, narrow = torch.linalg.svdvals((points - points.mean(0)).double()).div(len(points) ** 0.5).tolist()
@@ -88,28 +98,29 @@ def is_spread(points: Float[Tensor, "N 2"]) -> bool:
 
 
 def is_near(points: Float[Tensor, "N 2"], width: int, height: int) -> bool:
-    """Whether points lie in a picture or not farther outside than half of its sides."""
+    """Whether points lie in a picture, or outside by at most half of its width and height."""
     extent = torch.tensor([width, height])
     return bool(((points >= -0.5 * extent) & (points <= 1.5 * extent)).all())
 
 
 def by_area(faces: Iterable[DetectedFace]) -> list[DetectedFace]:
-    """The faces, the largest box first."""
+    """Sorts the faces, the largest box first."""
     return sorted(faces, key=lambda face: -float((face.box[2] - face.box[0]) * (face.box[3] - face.box[1])))
 
 
 class MediaPipeDetector:
-    """The default detector: MediaPipe's two networks in torch, under 0.1 s for a photo with one face."""
+    """The default detector: MediaPipe's two networks in torch. A photo with one face takes less than 0.1 s."""
 
     def __init__(self) -> None:
         self.detection, self.mesh = FaceDetection(), FaceMesh()
 
     @torch.no_grad()
     def __call__(self, image: Float[Tensor, "H W 3"]) -> list[DetectedFace]:
-        """The faces, the largest first.
+        """The faces in the image, the largest first.
 
-        Turned photos, half a face at the photo's border, and faces down to 1 % of its longer side, if that is 30 px,
-        are found, too; those below 5 % are looked for only where there is no larger one.
+        It also finds faces in photos that lie on their side or upside down, and half a face at the photo's border. A
+        face must be at least 1 % of the photo's longer side, and 30 px. Faces below 5 % are searched only when there is
+        no larger one.
         """
         batch = image.permute(2, 0, 1)[None]
         for found in self._attempts(batch):
@@ -123,7 +134,7 @@ class MediaPipeDetector:
         return []
 
     def _attempts(self, image: Float[Tensor, "1 3 H W"]) -> Iterator[list[Detection]]:
-        """Detections in the whole image, then in finer and finer tiles."""
+        """Yields the detections in the whole image, then those in tiles, which get smaller and smaller."""
         side = max(image.shape[2:])
         factor = max(1, side // DETECTION_SIDE)
         reduced = F.avg_pool2d(image, factor)
@@ -140,7 +151,7 @@ class MediaPipeDetector:
             yield self._in_tiles(image, tile)[:MAXIMUM_FACES]
 
     def _in_tiles(self, image: Float[Tensor, "1 3 H W"], tile: float) -> list[Detection]:
-        """In overlapping squares of `tile` px, mirrored in a margin around the image."""
+        """Detections in overlapping squares of `tile` px. The image is continued by its mirror image in a margin."""
         scale = tile / DETECTOR_SIZE
         size = [max(1, round(extent / scale)) for extent in image.shape[2:]]
         small = F.interpolate(image, size, mode="bilinear", antialias=True)
@@ -151,9 +162,10 @@ class MediaPipeDetector:
         return [detection.scaled(scale) for detection in _within(small, again, margin)]
 
     def _seen_again(self, image: Float[Tensor, "1 3 H W"], found: list[Detection]) -> list[Detection]:
-        """The detections that two more looks at their surroundings confirm, as the first of them sees them.
+        """Detects each face twice more in its surroundings, and keeps the faces that are confirmed both times.
 
-        Many tiles offer many chances of an error, which seldom happens again at other sizes and places.
+        The detection of the first of these two looks is returned. Among many tiles a false detection is likely, but it
+        seldom appears again at another size and place.
         """
         seen = []
         for first in found:
@@ -167,10 +179,11 @@ class MediaPipeDetector:
         return distinct(seen)
 
     def _at_four_turns(self, image: Float[Tensor, "1 3 H W"]) -> list[list[Detection]]:
-        """Of the whole image, as the camera may have been held anyhow; the likeliest turn first.
+        """Detections in the whole image at each of four quarter turns, the likeliest turn first.
 
-        Upright alone will not do: an upside-down face is found, too, but misread. The same goes for a part of an
-        upright face at other turns, so they must be the better by some margin.
+        The camera may have been held in any way. All turns are tried, because the detector also finds an upside-down
+        face in an upright image, but misreads it. In the same way it may find part of an upright face in a turned
+        image, so a turned face must score higher by UPRIGHT_BONUS.
         """
         height, width = image.shape[2:]
         centre, side = (width / 2, height / 2), float(max(height, width))
@@ -181,7 +194,10 @@ class MediaPipeDetector:
         return sorted([upright, *turned], key=_best_score, reverse=True)
 
     def _with_mirrored_margin(self, image: Float[Tensor, "1 3 H W"]) -> list[Detection]:
-        """Of the whole image, mirrored in a margin around it: what is half a face at the border becomes a whole one."""
+        """Detections in the whole image with a margin in which it is mirrored.
+
+        By the mirroring, half a face at the border becomes a whole face.
+        """
         side = max(image.shape[2:])
         extended, margin = _mirrored(image, side // 4)
         height, width = extended.shape[2:]
@@ -203,7 +219,7 @@ class MediaPipeDetector:
 
 
 def _confirms(a: Detection, b: Detection) -> bool:
-    """Whether the second look is at the same face as the first."""
+    """Whether the detection `b` is of the same face as `a`."""
     return float((a.centre - b.centre).abs().max()) < 0.3 * a.side
 
 
@@ -217,20 +233,20 @@ def _best_score(found: list[Detection]) -> float:
 
 
 def _mirrored(image: Float[Tensor, "1 3 H W"], margin: int) -> tuple[Float[Tensor, "1 3 H1 W1"], int]:
-    """The image with a margin in which it is mirrored, and how wide that is: at most the image."""
+    """The image with a margin in which it is mirrored, and the margin's width, which is at most the image's."""
     margin = min(margin, image.shape[2] - 1, image.shape[3] - 1)
     return F.pad(image, (margin,) * 4, mode="reflect"), margin
 
 
 def _within(image: Float[Tensor, "1 3 H W"], found: list[Detection], margin: int) -> list[Detection]:
-    """What was found in an image with a margin, in px of the image, without what is not in it."""
+    """Detections in an image with a margin, converted to px of the image; those outside the image are left out."""
     extent = torch.tensor([image.shape[3], image.shape[2]])
     moved = [replace(d, centre=d.centre - margin, eyes=d.eyes - margin) for d in found]
     return [d for d in moved if bool(((d.centre > -0.1 * d.side) & (d.centre < extent + 0.1 * d.side)).all())]
 
 
 def _tiles(image: Float[Tensor, "1 3 H W"]) -> tuple[Float[Tensor, "N 3 128 128"], list[Float[Tensor, "2 3"]]]:
-    """Overlapping squares of the detector's size, and the transforms from them to the image."""
+    """Overlapping squares of the image at the detector's size, and the transform from each to the image."""
     height, width = image.shape[2:]
     image = F.pad(image, (0, max(0, DETECTOR_SIZE - width), 0, max(0, DETECTOR_SIZE - height)))
     corners = [(x, y) for y in _tile_starts(height) for x in _tile_starts(width)]
@@ -245,11 +261,11 @@ def _tile_starts(extent: int) -> list[int]:
 
 
 def _window_around(dense: Float[Tensor, "478 3"]) -> Float[Tensor, "2 3"]:
-    """The mesh network's square around its own points: eyes level, sized by the extent in that direction."""
+    """The square that the mesh network sees next, from its own points. The eyes lie level in it."""
     xy = dense[:468, :2].double()
     right, left = xy[EYE_CORNERS[0]], xy[EYE_CORNERS[1]]
     angle = math.atan2(float(left[1] - right[1]), float(left[0] - right[0]))
-    turn = square((0.0, 0.0), 1.0, angle, 1)[:, :2]  # level frame -> image
+    turn = square((0.0, 0.0), 1.0, angle, 1)[:, :2]  # from the frame in which the eyes are level to the image
     level = xy @ turn
     low, high = level.amin(0), level.amax(0)
     return square(_pair(turn @ (low + high) / 2), FACE_TO_SQUARE * float((high - low).max()), angle, MESH_SIZE)

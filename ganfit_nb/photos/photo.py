@@ -1,4 +1,4 @@
-"""A portrait, ready to be fitted: decoded, its face found, aligned to the fixed template."""
+"""A portrait that is ready to be fitted: decoded, with its face found and aligned to the fixed template."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ from ganfit_nb.photos.pixels import rgb_bytes
 from ganfit_nb.values import whole
 from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
 
-SIDE_MM = 280.0  # the aligned image's side at the face: head, hair and some neck
-ORIGIN = (0.5, 0.52)  # where the template's centroid lies in it, as fractions of the side
-SMALL_FACE = 60.0  # px between the outer eye corners; below it a note warns
-EYES = (36, 45)  # outer corners in the 68
-SIZES = 16, 4096  # px, of an aligned image
+SIDE_MM = 280.0  # what the aligned image's side covers at the face: head, hair and some neck
+ORIGIN = (0.5, 0.52)  # place of the template's centroid in the aligned image, as fractions of the side
+SMALL_FACE = 60.0  # px between the outer eye corners; below this a note warns
+EYES = (36, 45)  # outer corners, as indices of the 68 points
+SIZES = 16, 4096  # px, smallest and largest side of an aligned image
 
 
 @dataclass(frozen=True)
 class Photo:
     """A photo and its face.
 
-    image: the aligned photo, RGB in [0, 1]. landmarks: 68 in iBUG order, px of `image`; dense: MediaPipe's 478, if the
-    detector has them. original: the decoded photo. to_original: affine map from px of `image` to px of `original`.
-    boxes: x0, y0, x1, y1 of all faces that were found, px of `original`, the largest first.
+    image        the aligned photo, RGB in [0, 1]
+    landmarks    68 in iBUG order, px of `image`
+    dense        MediaPipe's 478, if the detector has them
+    original     the decoded photo
+    to_original  affine map from px of `image` to px of `original`
+    boxes        x0, y0, x1, y1 of all faces that were found, px of `original`, the largest first
     """
 
     image: Float[Tensor, "size size 3"]
@@ -55,10 +58,11 @@ class Photo:
         size: int = 512,
         face: Choice | None = None,
     ) -> Photo:
-        """Reads a file and aligns it to its largest face, or to the `face` of this number (the largest is 1) or at this
-        point (x, y) in px of the picture, of which the longer side counts at most 4096.
+        """Reads a file and aligns it to one of its faces, by default to the largest.
 
-        GanfitError when it is no usable image or shows no such face.
+        `face` chooses another: by its number (the largest is 1), or by a point (x, y) in it. The point is in pixels of
+        the picture, whose longer side is reduced to at most 4096. Raises GanfitError when the file is no usable image
+        or shows no such face.
         """
         whole("size", size, *SIZES)
         original, notes = read_image(Path(path))
@@ -73,9 +77,9 @@ class Photo:
         source: str = "image",
         face: Choice | None = None,
     ) -> Photo:
-        """From a tensor, an array or a PIL image (`pixels.rgb_bytes`): a rendering, a video frame.
+        """Makes a photo of a tensor, an array or a PIL image (`pixels.rgb_bytes`): a rendering, or a frame of a video.
 
-        GanfitError when it is no such picture or shows no face.
+        Raises GanfitError when it is no such picture or shows no face.
         """
         whole("size", size, *SIZES)
         return cls._align(rgb_bytes(image), detector, size, source, (), face)
@@ -117,7 +121,7 @@ class Photo:
 
     @property
     def faces_found(self) -> int:
-        """How many faces there are in the picture."""
+        """The number of faces in the picture."""
         return len(self.boxes)
 
     @property
@@ -132,12 +136,12 @@ class Photo:
         return (resample(ones, self.to_original, self.size, "zeros")[0, 0] > 0.5).float()
 
     def to(self, device: torch.device | str) -> Photo:
-        """The photo with what a fit compares on another device."""
+        """The same photo, with image and landmarks on another device."""
         dense = None if self.dense is None else self.dense.to(device)
         return replace(self, image=self.image.to(device), landmarks=self.landmarks.to(device), dense=dense)
 
     def at(self, size: int) -> Photo:
-        """The same photo aligned at another size, px, resampled from the original. GanfitError for an absurd one."""
+        """The photo aligned at another size, px, resampled from the original. Raises GanfitError for an absurd size."""
         whole("size", size, *SIZES)
         factor = size / self.size
         transform = self.to_original / torch.tensor([factor, factor, 1])
@@ -154,7 +158,10 @@ class Photo:
 
 
 def _is_of(original: UInt8[Tensor, "H W 3"], face: DetectedFace) -> bool:
-    """Whether the points can be a face's in this picture: an alignment to others could want any amount of memory."""
+    """Whether the points can be those of a face in this picture.
+
+    An alignment to other points could need any amount of memory.
+    """
     height, width = original.shape[:2]
     points = [face.landmarks] if face.dense is None else [face.landmarks, face.dense[:, :2]]
     return all(is_spread(some) and is_near(some, width, height) for some in points)
@@ -187,14 +194,15 @@ def roll_of(camera: Float[Tensor, "2 4"]) -> float:
 def alignment(face: DetectedFace, size: int) -> Float[Tensor, "2 3"]:
     """The transform from the aligned image to the photo: no roll, fixed scale (SIDE_MM), fixed place (ORIGIN).
 
-    The roll has to go because our look-at camera has none; translation and scale go so that every fit starts alike.
+    The roll is taken out because our look-at camera has none. Translation and scale are taken out so that every fit
+    starts alike.
     """
     if face.dense is None:
         template, points = canonical_points()[IBUG_68], face.landmarks
     else:
         template, points = canonical_points(), face.dense[:468, :2]
     camera = affine_camera(template, points)
-    px_per_mm = torch.linalg.svdvals(camera[:, :3]).log().mean().exp()  # equal for an orthographic camera
+    px_per_mm = torch.linalg.svdvals(camera[:, :3]).log().mean().exp()  # two scales, equal if it is orthographic
     side = SIDE_MM * float(px_per_mm)
     roll = roll_of(camera)
     x, y = (camera[:, :3] @ canonical_points().mean(0).double() + camera[:, 3]).tolist()

@@ -1,4 +1,4 @@
-"""Which photos a command line means, and what their results are called."""
+"""Finds the photos that a command line names, and gives each a name for its result."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SUFFIXES = (
 
 
 def named_photos(arguments: Sequence[Path]) -> dict[str, Path]:
-    """The photos by the name of their result: a file's stem, and for those of a folder the path below it.
+    """The photos by the name of their result. The name is a file's stem; in a folder, the path below it without suffix.
 
-    Photos of one folder whose stems agree (a.jpg, a.png), or agree with a subfolder, keep their suffix. GanfitError
-    when a folder holds no photo, or when two results would bear one name.
+    Photos of one folder keep their suffix when they have the same stem (a.jpg, a.png), or that of a subfolder. Raises
+    GanfitError when a folder holds no photo, or when two results would have the same name.
     """
     named: dict[str, Path] = {}
     for argument in arguments:
@@ -45,7 +45,7 @@ def _below(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def photos_in(folder: Path) -> Iterator[Path]:
-    """The pictures below a folder in alphabetical order, without hidden ones and those of results."""
+    """The pictures below a folder in alphabetical order, without hidden ones and without those in results."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if RESULT in files:
@@ -56,5 +56,5 @@ def photos_in(folder: Path) -> Iterator[Path]:
 
 
 def _key(path: Path) -> str:
-    """Names that some file systems take for the same."""
+    """The path in the form in which some file systems compare names: without regard to case."""
     return path.as_posix().casefold()

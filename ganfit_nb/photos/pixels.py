@@ -1,4 +1,4 @@
-"""Pictures as callers have them, as RGB bytes: tensors, arrays and PIL images, grey, in colour or transparent."""
+"""Converts the pictures that callers have, tensors, arrays and PIL images of any kind, to RGB bytes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ganfit_nb.photos.image_file import upright_srgb
 FORMS = (
     "a torch tensor, a NumPy array or a PIL image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), bytes or floats in [0, 1]"
 )
-HIGHLIGHT = 8.0  # floats of 0 to 255 exceed it, highlights of a rendering do not
-SHADOW = -0.01  # floats of -1 to 1 fall below it, rounding errors do not
+HIGHLIGHT = 8.0  # floats from 0 to 255 exceed this; the highlights of a rendering do not
+SHADOW = -0.01  # floats from -1 to 1 fall below this; rounding errors do not
 SIDES = 32, 16_384  # px
 
 
 def rgb_bytes(image: Any) -> UInt8[Tensor, "H W 3"]:
-    """The picture as RGB, what is transparent on white.
+    """The picture as RGB bytes. Transparent parts become white.
 
-    GanfitError when it is none of FORMS, or its values are no colours.
+    Raises GanfitError when it is none of FORMS, or when its values are no colours.
     """
     if isinstance(image, Image.Image):
         return _of_pillow(image)
@@ -43,12 +43,12 @@ def rgb_bytes(image: Any) -> UInt8[Tensor, "H W 3"]:
 
 
 def _of_pillow(image: Image.Image) -> UInt8[Tensor, "H W 3"]:
-    """As if it were read from a file: upright, sRGB, 16 bits scaled."""
+    """Converts a PIL image as if it were read from a file: upright, sRGB, 16 bits scaled."""
     try:
         return upright_srgb(image, "The picture")[0]
     except GanfitError:
         raise
-    except Exception as error:  # as `reading` does for a file; Pillow decodes only when the pixels are wanted
+    except Exception as error:  # `reading` does the same for a file; Pillow decodes late, so it fails here
         raise GanfitError(f"The picture cannot be decoded or is of an odd kind ({image.mode}); give RGB.") from error
 
 

@@ -1,6 +1,6 @@
-"""Pictures of high dynamic range (ITU-R BT.2100: PQ and HLG, with the colours of BT.2020) as sRGB.
+"""Converts pictures of high dynamic range (ITU-R BT.2100: PQ and HLG, with the colours of BT.2020) to sRGB.
 
-Phones film so. Read as if they were sRGB, such pictures look pale and grey.
+Phones film in this range. Without the conversion such pictures look pale and grey.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray as Array
 
-REFERENCE_WHITE = 203.0  # cd/m²: a white page in HDR (ITU-R BT.2408), which becomes sRGB's white
-PEAK = 1000.0  # cd/m²: what HLG is graded for, and brighter than nearly all that PQ holds; sRGB's white, too
-SHOULDER = 0.75  # of sRGB's linear range: below it tones stay as they are
+REFERENCE_WHITE = 203.0  # cd/m²: a white page in HDR (ITU-R BT.2408)
+PEAK = 1000.0  # cd/m²: the brightest light of HLG, and of nearly all PQ pictures; it becomes sRGB's white
+SHOULDER = 0.75  # share of sRGB's linear range; tones below this stay as they are
 BT2020_TO_BT709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
-)  # ITU-R BT.2087, of linear light
+)  # for linear light (ITU-R BT.2087)
 
 
 def sdr(signal: Float[Array, "H W 3"], transfer: Literal["pq", "hlg"]) -> UInt8[Array, "H W 3"]:
@@ -43,7 +43,7 @@ def hlg_light(signal: Float[Array, "*s 3"]) -> Float[Array, "*s 3"]:
 
 
 def rolled_off(linear: Float[Array, "*s 3"]) -> Float[Array, "*s 3"]:
-    """Highlights pressed into [0, 1]; the largest channel decides, so that hues stay."""
+    """Compresses highlights into [0, 1]. All channels are scaled by the largest one's factor, so that hues stay."""
     brightest = np.maximum(linear.max(axis=-1, keepdims=True), 1e-6)
     room, reach = 1 - SHOULDER, PEAK / REFERENCE_WHITE - SHOULDER
     over = np.maximum(brightest - SHOULDER, 0)

@@ -1,4 +1,4 @@
-"""Frames of a video, spread uniformly over it (Sec. 4.3), and the photos they make."""
+"""Takes frames of a video, spread uniformly over it (Sec. 4.3), and makes photos of them."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from ganfit_nb.photos.photo import Photo
 from ganfit_nb.photos.tone_mapping import sdr
 
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mjpg", ".mjpeg")
-FORMATS = "avi,matroska,webm,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo"  # of files that hold their pictures themselves
+FORMATS = "avi,matroska,webm,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo"  # formats that hold their pictures in the file itself
 MAXIMUM_SIDE = 8192  # px
-HDR: dict[int, Literal["pq", "hlg"]] = {16: "pq", 18: "hlg"}  # by the transfer characteristics of ITU-T H.273
+HDR: dict[int, Literal["pq", "hlg"]] = {16: "pq", 18: "hlg"}  # numbers of transfer characteristics, ITU-T H.273
 FRAMES = 5  # "we uniformly sample only 5 frames from each video regardless of their zoom level"
-TRIES = 5  # frames looked at around each of them until one shows a face
+TRIES = 5  # around each of them at most so many frames are searched for a face
 
 
 def is_video(path: Path) -> bool:
-    """Whether the file's name is that of a video."""
+    """Whether the file's name has the suffix of a video."""
     return path.suffix.lower() in SUFFIXES
 
 
 def photos_of_video(
     path: Path, detector: LandmarkDetector | None = None, frames: int = FRAMES, size: int = 512
 ) -> list[Photo]:
-    """Photos from frames in the middles of `frames` equal parts of the video, named by their number in it.
+    """One photo from each of `frames` equal parts of the video. A photo is named by the number of its frame.
 
-    Where the middle one shows no face, the ones around it are looked at. Fewer photos come out of a video that shows a
-    face in fewer parts; GanfitError when it shows none, is no video, or the decoder is missing.
+    The middle frame of a part is taken. When it shows no face, the frames around it are tried. A part without a face
+    gives no photo. Raises GanfitError when no part shows a face, when the file is no video, and when the decoder is
+    missing.
     """
     total = count_frames(path)
     wanted: dict[int, list[int]] = {}
@@ -61,7 +62,7 @@ def photos_of_video(
 
 
 def count_frames(path: Path) -> int:
-    """How many frames can be decoded; many formats do not say."""
+    """The number of frames that can be decoded. All are decoded for this, because many formats do not store it."""
     total = sum(1 for _ in _decoded(path))
     if not total:
         raise GanfitError(f"{path} holds no picture; use an intact video.")
@@ -69,7 +70,7 @@ def count_frames(path: Path) -> int:
 
 
 def read_frames(path: Path, indices: set[int]) -> dict[int, UInt8[Tensor, "H W 3"]]:
-    """The frames with these numbers, upright and as sRGB."""
+    """The frames with these numbers, upright and in sRGB."""
     last = max(indices)
     found = {}
     for index, frame in enumerate(_decoded(path)):
@@ -91,11 +92,11 @@ def _picture(frame: Any) -> UInt8[ndarray, "H W 3"]:
 
 
 def _decoded(path: Path) -> Iterator[Any]:
-    """All frames in order, up to the first that is damaged."""
+    """Yields all frames in order, up to the first damaged one."""
     with _opened(path) as (container, errors):
         try:
             yield from container.decode(video=0)
-        except errors:  # a cut-off file: what came before is good
+        except errors:  # the file is cut off; the frames before this are good
             return
 
 
@@ -106,7 +107,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, type[Exception]]]:
     except ImportError as error:
         raise GanfitError('Videos need PyAV; pip install "ganfit_nb[evaluation]" brings it.') from error
     with reading(path, "is not a video that can be read; convert it to MP4."):
-        # A playlist that is called a video must open neither other files nor connections, nor must a colon in a name.
+        # A playlist with the suffix of a video must not open other files or connections, nor must a colon in a name.
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file", "format_whitelist": FORMATS})
     with container:
         if not container.streams.video:

@@ -1,4 +1,4 @@
-"""What is made where a dataset may not ship: heads, cameras, scanners and folders in the datasets' own layout."""
+"""Generates stand-ins for datasets that may not ship: heads, photographs and scans in the datasets' own layout."""
 
 from ganfit_nb.standins.scanner import scan
 

@@ -1,7 +1,8 @@
-"""Photographs of stand-in subjects by Mitsuba 3's path tracer.
+"""Takes photographs of stand-in subjects by Mitsuba 3's path tracer.
 
-Nothing of the renderer that a fit uses takes part: other geometry code, a microfacet skin, area lights, a sun and a
-sky, cast shadows and light that is thrown back and forth. So a fit cannot profit from sharing its maker's mistakes.
+The renderer of a fit takes no part in this. The path tracer has its own geometry code, a microfacet skin, area lights,
+a sun and a sky, cast shadows, and light that is reflected several times. So a fit gains nothing from errors that it
+would share with the renderer of its photos.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from ganfit_nb.errors import GanfitError
 
 @dataclass(frozen=True)
 class Shot:
-    """How one frame is taken. mm and degrees; light in units of the radiance of a white wall in the picture.
+    """How one frame is taken. Units are mm and degrees. Light of 1 is the radiance of a white wall in the picture.
 
-    distance    of the camera from the face
-    field       width at the face that the picture shows: a zoom lens
-    yaw, pitch  of the head against the camera
-    offset      (x, y) where the head is in the picture, in fractions of its width
-    lights      (azimuth, elevation, size in degrees, power, RGB) each; small ones are the sun or a lamp
+    distance    from the camera to the face
+    field       width that the picture shows at the face; a zoom lens makes it small
+    yaw, pitch  of the head, relative to the camera
+    offset      (x, y), place of the head in the picture, in fractions of its width
+    lights      (azimuth, elevation, size in degrees, power, RGB) each; the sun and lamps are small ones
     ambient     RGB of the surroundings
-    pole        (x, tilt in degrees, radius) of something that stands between camera and face, or None
-    samples     light paths a pixel: few leave grain
+    pole        (x, tilt in degrees, radius) of a rod between camera and face, or None
+    samples     light paths for each pixel; a small number leaves grain
     """
 
     distance: float
@@ -42,7 +43,7 @@ class Shot:
 
 
 def mitsuba() -> Any:
-    """The library, in its variant without a compiler; GanfitError where it is missing."""
+    """The library, in its variant that needs no compiler. Raises GanfitError when it is not installed."""
     try:
         import mitsuba as mi
     except ImportError as error:
@@ -65,7 +66,7 @@ def photograph(
     height: int,
     seed: int,
 ) -> Float[Array, "height width 3"]:
-    """The picture in linear RGB, not yet developed. `uv` has v down, `seed` is the grain's."""
+    """The picture in linear RGB, before `develop`. `uv` has v down; `seed` chooses the grain."""
     mi = mitsuba()
     turn = _rotation(shot.yaw, shot.pitch)
     scene = {
@@ -102,7 +103,7 @@ def _sensor(mi: Any, shot: Shot, width: int, height: int) -> dict[str, Any]:
 
 
 def _light(mi: Any, azimuth: float, elevation: float, size: float, power: float, rgb: Any) -> dict[str, Any]:
-    """A disk 1.5 m away that looks at the face; the same light arrives whatever its size."""
+    """A disk 1.5 m away that faces the head. Its size does not change the amount of light that arrives."""
     a, e = np.radians([azimuth, elevation])
     position = 1500.0 * np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])
     radius = float(1500.0 * np.tan(np.radians(size / 2)))
@@ -116,7 +117,7 @@ def _light(mi: Any, azimuth: float, elevation: float, size: float, power: float,
 
 
 def _wall(mi: Any, shot: Shot) -> dict[str, Any]:
-    """Something uneven half a metre behind the head."""
+    """A wall with an uneven pattern, half a metre behind the head."""
     rng = np.random.default_rng(0)
     coarse = rng.uniform(0.2, 0.5, (7, 9, 1)) + rng.uniform(-0.03, 0.03, (7, 9, 3))
     picture = {"type": "bitmap", "bitmap": mi.Bitmap(coarse.astype(np.float32)), "filter_type": "bilinear", "raw": True}

@@ -1,8 +1,7 @@
-"""Subjects of the stand-in for MICC: people whom the 3DMM cannot represent exactly.
+"""Makes the subjects of the stand-in for MICC: people whom the 3DMM cannot represent exactly.
 
-Each is a head of the full nonlinear parametric human `anny` (the 3DMM is a linear model of such heads), made unlike its
-mirror image, and dented and swollen by smooth bumps that are in no model. Its skin is a map that the texture models
-have not seen.
+Each is a head of the parametric human `anny`, which is nonlinear, while the 3DMM is linear. The head is made asymmetric
+and gets smooth bumps and dents that no model has. Its skin is a map that the texture models have not seen.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from numpy import ndarray as Array
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.training.skin.uv_corpus import UvCorpus
 
-FIRST_MAP = 10_000  # the shipped texture models have learnt from the maps before it
-ASYMMETRY = 0.35  # share of another head's difference between left and right
-BUMPS, BUMP_RADIUS, BUMP_HEIGHT = 30, (8.0, 25.0), 0.04  # mm; the height's deviation in radii
-EXPRESSION = 0.6  # of a lively face
-# Random heads of anny differ in size by 7.4 % (outer corners of the eyes), adults by 4 % (Farkas 1994: biocular width
-# 91.2 ± 3.0 mm in men, 87.8 ± 3.2 in women): this power of its relative size brings a head to what is seen in people.
+FIRST_MAP = 10_000  # the shipped texture models were trained on the maps before this one
+ASYMMETRY = 0.35  # share of another head's left-right difference that is added
+BUMPS, BUMP_RADIUS, BUMP_HEIGHT = 30, (8.0, 25.0), 0.04  # number, mm, and standard deviation of the height in radii
+EXPRESSION = 0.6  # strength, as a share of a lively face's expressions
+# Random heads of anny differ in size by 7.4 % (outer corners of the eyes), but adults by 4 % (Farkas 1994: biocular
+# width 91.2 ± 3.0 mm in men, 87.8 ± 3.2 in women). Raising a head's relative size to this power corrects the spread.
 SIZE_POWER = 4.0 / 7.4
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One person: the mesh without expression (mm), what each of some expressions adds, and the skin.
+    """One person: the mesh without expression (mm), the displacements of some expressions, and the skin.
 
-    uv has v down; faces run counter-clockwise seen from outside.
+    uv has v down; faces are counter-clockwise seen from outside.
     """
 
     vertices: Float[Array, "V 3"]
@@ -42,10 +41,10 @@ class Subject:
 
 
 class StandinHeads:
-    """Draws subjects; `subject(k)` depends on the seed and k alone."""
+    """Draws random subjects. `subject(k)` depends on the seed and k alone."""
 
     def __init__(self, skins: Path | None, seed: int) -> None:
-        """`skins` is the folder of MakeHuman skins; without it the skin is procedural. GanfitError without `anny`."""
+        """`skins` is a folder of MakeHuman skins; without it skin is procedural. Raises GanfitError without `anny`."""
         try:
             from ganfit_nb.training.shape.anny_heads import AnnyHeads
 
@@ -66,7 +65,7 @@ class StandinHeads:
         return action_displacements(self.heads)
 
     def subject(self, number: int, expressions: int) -> Subject:
-        """Person `number` with some expressions."""
+        """Person `number` with so many random `expressions`."""
         from ganfit_nb.training.shape.shape_statistics import random_expressions, random_identities
 
         rng = np.random.default_rng([self.seed, number, 77])

@@ -1,7 +1,7 @@
-"""A stand-in for LFW in its own layout: people who do not exist, several pictures of each.
+"""Writes a stand-in for LFW in LFW's layout: several pictures each of people who do not exist.
 
-It is no replacement, and its results must be labelled. The people and the camera are those of the stand-in for MICC:
-heads that the fitting model cannot represent exactly, and a path tracer that shares nothing with the fit's renderer.
+It does not replace LFW, and its results must be labelled. People and camera are those of the stand-in for MICC: heads
+that the fitting model cannot represent exactly, and a path tracer that shares no code with the renderer of a fit.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ganfit_nb.files.outputs import claim_folder, complete_directory, never
 from ganfit_nb.standins.stand_in import mark_stand_in
 
 SIDE = 250  # px, as in LFW
-QUALITY = 90  # of the JPEG files
+QUALITY = 90  # quality of the JPEG files
 EXPLANATION = (
     "made by `ganfit make lfw-standin`. No person in it exists: heads of the parametric human anny with asymmetry and "
     "bumps of their own, painted skins, pictures by Mitsuba 3. Label every figure from it as stand-in."
 )
-Photograph = Callable[[int, int], Iterable[UInt8[Array, "H W 3"]]]  # person k, so many pictures
+Photograph = Callable[[int, int], Iterable[UInt8[Array, "H W 3"]]]  # (person k, number of pictures) -> pictures
 
 
 def write_lfw_standin(root: Path, people: int, pictures: int, folds: int, photograph: Photograph) -> None:
     """Writes `pictures` pictures of each of `people` persons, and pairs.txt.
 
-    As in LFW everyone belongs to one fold. GanfitError when `root` is not empty, or when a fold would have fewer than
-    two people or a person fewer than two pictures.
+    As in LFW, every person belongs to one fold. Raises GanfitError when `root` is not empty, or when a fold would have
+    fewer than two people or a person fewer than two pictures.
     """
     claim_folder(root, never)
     if folds < 2 or people < 2 * folds or pictures < 2:
@@ -51,7 +51,10 @@ def write_lfw_standin(root: Path, people: int, pictures: int, folds: int, photog
 
 
 def choose_pairs(names: Sequence[str], pictures: int, folds: int) -> list[Pair]:
-    """As many pairs of either kind as every fold has of both, drawn from a fixed seed."""
+    """Random pairs of one person and of two, drawn from a fixed seed.
+
+    Every fold gets the same number of both kinds: the largest number that all folds have.
+    """
     rng = np.random.default_rng(0)
     chosen: list[list[tuple[str, str]]] = []
     for people in (names[fold::folds] for fold in range(folds)):

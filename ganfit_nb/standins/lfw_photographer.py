@@ -1,4 +1,4 @@
-"""Takes the pictures of the stand-in for LFW, of the people and with the camera of the stand-in for MICC."""
+"""Takes the pictures of the stand-in for LFW, with the people and the camera of the stand-in for MICC."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ganfit_nb.standins.heads import StandinHeads
 from ganfit_nb.standins.lfw import SIDE
 from ganfit_nb.standins.micc import cooperative, develop, indoor, outdoor
 
-BLUR, GRAIN = 0.4, 0.008  # px, and the deviation of a white pixel
-FIELD = (290.0, 380.0)  # mm that a picture shows: LFW's faces fill about half of it
+BLUR, GRAIN = 0.4, 0.008  # px, and standard deviation of a white pixel
+FIELD = (290.0, 380.0)  # mm that a picture shows; in LFW a face fills about half of it
 
 
 class Photographer:
-    """`photographer(k, n)` gives n pictures of person k; who it is depends on the seed."""
+    """`photographer(k, n)` yields n pictures of person k. The seed decides who that is."""
 
     def __init__(self, skins: Path | None, seed: int) -> None:
-        """GanfitError where the build extra is missing."""
+        """Raises GanfitError when the build extra is not installed."""
         mitsuba()
         self.heads, self.seed = StandinHeads(skins, seed), seed
 
     def __call__(self, person: int, pictures: int) -> Iterator[UInt8[Array, "H W 3"]]:
-        """In each another expression, pose, light, distance and framing."""
+        """Pictures of one person. Each has its own expression, pose, light, distance and framing."""
         subject = self.heads.subject(person, pictures)
         rng = np.random.default_rng([self.seed, person, 3])
         for expression in subject.expressions:
@@ -41,6 +41,6 @@ class Photographer:
 
 
 def random_shot(rng: np.random.Generator) -> Shot:
-    """One of MICC's three settings at any moment, framed as LFW frames its faces."""
+    """A shot in one of MICC's three settings at a random moment, framed as in LFW."""
     shoot = (cooperative, indoor, outdoor)[int(rng.integers(3))]
     return replace(shoot(rng, float(rng.uniform())), field=float(rng.uniform(*FIELD)), pole=None)

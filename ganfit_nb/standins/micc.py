@@ -1,9 +1,9 @@
-"""A stand-in for the MICC Florence dataset in its own layout: ROOT/subject_XX/{Model,Video}/…
+"""Writes a stand-in for the MICC Florence dataset in MICC's layout: ROOT/subject_XX/{Model,Video}/…
 
-It is no replacement: heads, skins, cameras and scanner are all generated, and every figure from it must be labelled
-"stand-in". It exists because truth is known and anyone may have it. The three settings are those of MICC: a cooperative
-subject near the camera in soft light, the same room from a distance with a zoom lens and lamps above, and outdoors
-in the sun, small, blurred and compressed. STAND-IN.txt in ROOT says how it was made.
+It does not replace MICC: heads, skins, cameras and scanner are all generated, and every figure from it must be labelled
+"stand-in". Its advantages are that the truth is known and that anyone may use it. The three settings are those of MICC:
+a cooperative subject near the camera in soft light; the same room from a distance, with a zoom lens and lamps above;
+and outdoors in the sun, where the face is small, blurred and compressed. STAND-IN.txt in ROOT says how it was made.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ Shoot = Callable[[np.random.Generator, float], Shot]
 
 
 def cooperative(rng: np.random.Generator, time: float) -> Shot:
-    """Near, large, looking about, soft light from two sides."""
+    """The subject is near and large, looks around, and has soft light from two sides."""
     lights = ((35.0, 25.0, 40.0, 0.9, (1.0, 1.0, 1.0)), (-45.0, 15.0, 40.0, 0.5, (1.0, 1.0, 1.0)))
     yaw, pitch = 25 * np.sin(2 * np.pi * time) + rng.normal(0, 3), rng.normal(0, 4)
     return Shot(rng.uniform(800, 1100), 430.0, yaw, pitch, _offset(rng, 0.04), lights, (0.3, 0.3, 0.3))
 
 
 def indoor(rng: np.random.Generator, time: float) -> Shot:
-    """From three metres with the zoom going in and out, under warm lamps; something may pass in front."""
+    """The camera is three metres away and zooms in and out under warm lamps. A rod may hide part of the face."""
     lights = ((20.0, 60.0, 20.0, 1.2, (1.0, 0.87, 0.7)), (-60.0, 35.0, 12.0, 0.5, (0.9, 0.95, 1.0)))
     field = 560 + 120 * np.sin(2 * np.pi * (time + rng.uniform(0, 0.1)))
     pole = (float(rng.uniform(-70, 70)), 15.0, 7.0) if rng.random() < 0.2 else None
@@ -55,7 +55,7 @@ def indoor(rng: np.random.Generator, time: float) -> Shot:
 
 
 def outdoor(rng: np.random.Generator, time: float) -> Shot:
-    """From six metres in the sun, whose shadows are hard; the sky is blue."""
+    """The camera is six metres away. The sun casts hard shadows, and the sky is blue."""
     lights = ((50.0, 40.0, 2.0, 1.6, (1.0, 0.95, 0.85)),)
     field = 650 + 150 * np.sin(2 * np.pi * (time + rng.uniform(0, 0.1)))
     pole = (float(rng.uniform(-70, 70)), -20.0, 6.0) if rng.random() < 0.2 else None
@@ -68,7 +68,7 @@ def _offset(rng: np.random.Generator, spread: float) -> tuple[float, float]:
     return float(x), float(y)
 
 
-# video file, how it is shot, blur in pixels, grain, quality of the compression (2 best, 31 worst)
+# Video file: how it is shot, blur in pixels, grain, quality of the compression (2 is best, 31 worst).
 SETTINGS: dict[str, tuple[Shoot, float, float, int]] = {
     "Indoor-Cooperative.mjpg": (cooperative, 0.4, 0.006, 3),
     "PTZ-Indoor.mjpeg": (indoor, 0.8, 0.015, 6),
@@ -77,9 +77,9 @@ SETTINGS: dict[str, tuple[Shoot, float, float, int]] = {
 
 
 def write_standin(root: Path, subjects: int, seed: int, skins: Path | None) -> None:
-    """Writes `subjects` subjects below ROOT. Those already there stay, so that an interrupted run goes on.
+    """Writes `subjects` subjects below ROOT. Subjects that are there stay, so an interrupted run can be continued.
 
-    GanfitError when a subject there is not whole, or was made from another seed or other skins.
+    Raises GanfitError when a subject there is incomplete, or was made from another seed or other skins.
     """
     made_from = MADE_FROM.format(seed=seed, skins="MakeHuman" if skins else "procedural")
     missing = []
@@ -93,7 +93,7 @@ def write_standin(root: Path, subjects: int, seed: int, skins: Path | None) -> N
             )
     if not missing:
         return
-    mitsuba()  # what is missing is told before anything is written
+    mitsuba()  # a missing package is reported before anything is written
     heads = StandinHeads(skins, seed)
     with replaced(root / MARK) as work:
         work.write_text(NOTE.format(subjects=subjects, made_from=made_from), encoding="utf-8")
@@ -111,7 +111,7 @@ def is_whole(subject: Path) -> bool:
 
 
 def _write_scans(folder: Path, subject: Subject, rng: np.random.Generator) -> None:
-    """Every scan with noise of its own, in a frame of its own."""
+    """Writes all scans of a subject. Each has its own noise and its own frame."""
     for name, turn in SCANS.items():
         found = scan(subject.vertices, subject.faces, rng, turn)
         tilt = Rotation.from_euler("yxz", rng.normal(0, 5, 3), degrees=True).as_matrix()
@@ -143,7 +143,10 @@ def _write_videos(folder: Path, subject: Subject, rng: np.random.Generator) -> N
 
 
 def develop(light: Float[Array, "H W 3"], blur: float, grain: float, rng: np.random.Generator) -> UInt8[Array, "H W 3"]:
-    """Exposure by the brighter parts, the lens's blur, the sensor's grain, and sRGB's curve."""
+    """Turns linear light into a photograph: blur of the lens, exposure, grain of the sensor, sRGB's curve.
+
+    The exposure makes the brighter parts of the picture bright.
+    """
     exposed = gaussian_filter(light, (blur, blur, 0)) * (0.75 / np.percentile(light, 97))
     noisy = (exposed + rng.normal(0, grain, light.shape) * np.sqrt(exposed.clip(0.02))).clip(0, 1)
     curve = np.where(noisy < 0.0031308, 12.92 * noisy, 1.055 * noisy ** (1 / 2.4) - 0.055)
@@ -151,7 +154,7 @@ def develop(light: Float[Array, "H W 3"], blur: float, grain: float, rng: np.ran
 
 
 def write_video(path: Path, frames: list[UInt8[Array, "H W 3"]], quality: int) -> None:
-    """Motion JPEG for .mjpg and .mjpeg, MPEG-2 for .mpg."""
+    """Writes a video: Motion JPEG for .mjpg and .mjpeg, MPEG-2 for .mpg."""
     import av
 
     motion_jpeg = path.suffix != ".mpg"

@@ -1,7 +1,7 @@
-"""A cylindrical scanner for stand-in subjects: another mesh than the head's, finer, noisy and with holes.
+"""A cylindrical scanner for stand-in subjects. Its mesh differs from the head's: finer, noisy and with holes.
 
-For every direction around a vertical axis and every height it measures how far out the surface lies, and joins what it
-measured to a grid of triangles, as laser scanners that go round a head do.
+The scanner works like a laser scanner that goes round a head. For every direction around a vertical axis, and for every
+height, it measures the distance of the surface from the axis. It joins these points to a grid of triangles.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from scipy.ndimage import gaussian_filter
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.renderer.rasterize import rasterize
 
-RADIUS = 90.0  # mm, about a head's: one degree of the turn is as wide as RADIUS radians at the surface
-AXIS = 70.0  # mm behind the middle of the face
+RADIUS = 90.0  # mm, about that of a head; the turn is measured in mm along a circle of this radius
+AXIS = 70.0  # mm that the axis lies behind the middle of the face
 SPACING = 1.0  # mm between samples
-SIDE = 288  # samples: mm of the turn and of the height
-NOISE, RIPPLE = 0.08, 0.12  # mm: from sample to sample, and over a few mm
-HOLES, HOLE_RADIUS = 10, (1.5, 5.0)  # mm
-STEEPEST = 4.0  # mm between neighbours; beyond it the laser saw a silhouette
+SIDE = 288  # number of samples along the turn and along the height
+NOISE, RIPPLE = 0.08, 0.12  # mm, standard deviations from sample to sample, and over a few mm
+HOLES, HOLE_RADIUS = 10, (1.5, 5.0)  # number, and smallest and largest radius, mm
+STEEPEST = 4.0  # mm; neighbours farther apart are not joined, because an outline lies between them
 FAR = 1e4
 
 
@@ -31,8 +31,10 @@ def scan(
     rng: np.random.Generator,
     turn: tuple[float, float] = (-90.0, 90.0),
 ) -> Surface:
-    """The scanned surface in mm, in the head's frame; `turn` is the range of directions seen, degrees from the front
-    to the subject's left. The head's middle lies at the origin."""
+    """The scanned surface in mm, in the head's frame. The head's middle lies at the origin.
+
+    `turn` is the range of directions that are scanned, in degrees from the front to the subject's left.
+    """
     seen, radius = _outermost(vertices, faces)
     row, column = np.indices(seen.shape)
     angle = (column + 0.5 - SIDE / 2) * SPACING / RADIUS
@@ -45,11 +47,14 @@ def scan(
 
 
 def _outermost(vertices: Array, faces: Array) -> tuple[Array, Array]:
-    """Whether and how far out (mm) the surface lies at every sample: a z-buffer in cylindrical coordinates."""
+    """Whether each sample meets the surface, and the surface's distance from the axis there, mm.
+
+    This is a z-buffer in cylindrical coordinates.
+    """
     x, y, z = vertices[:, 0], vertices[:, 1], vertices[:, 2] + AXIS
     turn, radius = np.arctan2(x, z) * RADIUS, np.hypot(x, z)
     screen = np.stack([SIDE / 2 + turn / SPACING, SIDE / 2 - y / SPACING, FAR - radius], 1)
-    flat = faces[np.ptp(turn[faces], axis=1) < 100]  # none across the seam at the back
+    flat = faces[np.ptp(turn[faces], axis=1) < 100]  # without triangles that cross the seam at the back
     found = rasterize(torch.from_numpy(screen), torch.from_numpy(flat), SIDE)
     depth = found.image(found.depth[:, None])[..., 0].numpy()
     return (found.pix_to_face >= 0).numpy(), FAR - depth
@@ -70,7 +75,7 @@ def _holes(rng: np.random.Generator) -> Array:
 
 
 def _grid(seen: Array, points: Float[Array, "SIDE SIDE 3"]) -> Int[Array, "F 3"]:
-    """Two triangles between every four neighbours that were seen and lie close."""
+    """Joins every four neighbouring samples that were seen and lie close together by two triangles."""
     index = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
     a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
     faces = np.concatenate([np.stack(corner, -1).reshape(-1, 3) for corner in ((a, b, c), (a, c, d))])

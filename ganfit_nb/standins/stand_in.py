@@ -1,4 +1,4 @@
-"""Marks generated data as what it is, wherever its results appear."""
+"""Marks generated data as a stand-in, so that every result from it is labelled."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from pathlib import Path
 
 from ganfit_nb.files.reading import reading
 
-MARK = "STAND-IN.txt"  # its presence labels every result
+MARK = "STAND-IN.txt"  # a folder with this file is a stand-in
 
 
 def mark_stand_in(root: Path, dataset: str, explanation: str) -> None:
-    """Leaves a note in the dataset's folder."""
+    """Writes the note into the dataset's folder."""
     (root / MARK).write_text(f"A stand-in for {dataset}, not {dataset}: {explanation}\n", encoding="utf-8")
 
 
 def data_label(root: Path, dataset: str) -> str:
-    """The name that results bear: the dataset's, or that of its stand-in."""
+    """The name for results: that of the dataset, or that of its stand-in."""
     return f"stand-in for {dataset}" if (root / MARK).exists() else dataset
 
 
 def read_mark(root: Path) -> str:
-    """The note in a stand-in's folder; empty where there is none."""
+    """The note in a stand-in's folder; empty if there is none."""
     path = root / MARK
     if not path.exists():
         return ""

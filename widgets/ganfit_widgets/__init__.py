@@ -1,4 +1,4 @@
-"""Notebook components over ganfit_nb's generators: each one usable alone, its state in traits."""
+"""Notebook components that play ganfit_nb's generators. Each can be used alone, and keeps its state in traits."""
 
 from ganfit_widgets.ablation_board import AblationBoard
 from ganfit_widgets.component import Component

@@ -1,4 +1,4 @@
-"""What each loss is for: variants of Fig. 5, fitted side by side from the same start with the same seed."""
+"""Shows what each loss contributes: the variants of Fig. 5 are fitted side by side, with the same start and seed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.step_course import Course
 
 AT_FIRST = ("full", "no-identity", "no-pixel", "no-landmark", "pca")
-SIDE = 150  # pixels of a picture
+SIDE = 150  # px, width of a picture
 COLUMNS = {"variant": 0, "identity distance": 140, "landmarks, % of the eyes": 265, "pixels (Eq. 10)": 415}
 WIDTH, ROW = 540, 20
 
 
 class _Fit:
-    """One variant's fit as far as it has been taken; `begin` is called for its first step, since it reads a model."""
+    """The steps of one variant that exist so far. `begin` is called at the first step, because it reads a model."""
 
     def __init__(self, begin: Callable[[], Iterator[FitStep]]) -> None:
         self.steps: list[FitStep] = []
@@ -46,7 +46,7 @@ class _Fit:
         return self._begin()
 
     def step(self, index: int) -> FitStep | None:
-        """The step with this index, computed if it has not been yet; None after the last."""
+        """The step with this index, which is computed if it does not exist yet. None after the last step."""
         while len(self.steps) <= index:
             step = next(self._source, None)
             if step is None:
@@ -56,14 +56,14 @@ class _Fit:
 
 
 class AblationBoard(FitStages):
-    """Fits of one photo, each without one part. Alone in three lines:
+    """Fits of one photo, each without one part. To use it alone:
 
         board = AblationBoard(photo, FaceModel.default(), FitConfig(steps=40, size=128))
         display(board)
         await board.finish()  # or press Play
 
-    A step is a mapping from names to FitSteps. The toggles choose who takes part; what has been computed is kept, and
-    whoever comes later catches up.
+    A step is a mapping from names of variants to FitSteps. The toggles choose the variants that take part. All computed
+    steps are kept. A variant that is switched on later is first fitted up to the step of the others.
 
     chosen    names of the variants that take part, in the order of VARIANTS
     measures  {name: Measures} of the step that is shown
@@ -108,7 +108,7 @@ class AblationBoard(FitStages):
 
     @observe("chosen")
     def _chosen_changed(self, _: dict) -> None:
-        if not self.children:  # it is being built
+        if not self.children:  # the constructor is still running
             return
         known = min(len(self._fits[name].steps) for name in self.chosen)
         steps = [{name: self._fits[name].steps[index] for name in self.chosen} for index in range(known)]
@@ -120,7 +120,7 @@ class AblationBoard(FitStages):
         self.changed()
 
     def restart(self) -> None:
-        """Forgets what has been computed, and begins again."""
+        """Deletes all computed steps and begins again."""
         self._fits = self._new_fits()
         super().restart()
 
@@ -129,7 +129,7 @@ class AblationBoard(FitStages):
         if wanted:
             self.chosen = tuple(wanted)
         else:
-            self._toggles[name].value = True  # the last one stays
+            self._toggles[name].value = True  # one variant must stay switched on
 
     def _new_fits(self) -> dict[str, _Fit]:
         arguments = self.photo, self.model, self.config, self.network
@@ -144,15 +144,15 @@ class AblationBoard(FitStages):
             yield turn
 
     def one(self, step: Any) -> FitStep:
-        """Any variant's: all are at the same."""
+        """The FitStep of any variant, because all are at the same stage and index."""
         return next(iter(step.values()))
 
     def describe(self, steps: list[Any]) -> str:
-        """Stage and step, which all variants share."""
+        """The stage and the step, which all variants share."""
         return f"<b>{self.one(steps[-1]).stage}</b> {self.counted(steps)}"
 
     def prepare(self, steps: list[Any]) -> tuple[dict[str, Tensor], dict[str, Measures]]:
-        """Of each variant the fitted face over the photo, and what it has reached."""
+        """For each variant, the fitted face over the photo, and its measures."""
         fitted = {
             name: FittedPhoto.of(self.photo, self._model_of(name), step.parameters) for name, step in steps[-1].items()
         }
@@ -160,14 +160,14 @@ class AblationBoard(FitStages):
         return pictures, {name: self._judge.measure(each) for name, each in fitted.items()}
 
     def draw(self, content: tuple[dict[str, Float[Tensor, "H W 3"]], dict[str, Measures]]) -> None:
-        """Updates pictures and table."""
+        """Updates the pictures and the table."""
         pictures, self.measures = content
         for name, picture in pictures.items():
             self._pictures[name].show(picture)
         self._show_table()
 
     def reset(self) -> None:
-        """The photo in every place."""
+        """Shows the photo in place of every picture."""
         for name, toggle in self._toggles.items():
             toggle.value = name in self.chosen
         self._views.children = [self._pictures[name] for name in self.chosen]
@@ -186,7 +186,7 @@ class AblationBoard(FitStages):
 
 
 class _Table(Component):
-    """Measures by variant, the best of each column marked."""
+    """A table of measures by variant. The best of each column is marked."""
 
     def __init__(self) -> None:
         self._html = widgets.HTML()

@@ -1,8 +1,9 @@
-"""Sliders that answer while a cell awaits something, such as `await player.finish()`.
+"""Makes sliders work while a cell awaits something, such as `await player.finish()`.
 
-A browser sends the next value of a widget when the kernel has said that it is idle after the last one. ipykernel 7.4
-hears widgets while it is busy with a cell that awaits, but leaves out that word: the first change of each widget
-arrives, every later one waits for the end of the cell. Here the word is said.
+A browser sends a new value of a widget, and then waits until the kernel reports "idle" before it sends the next value.
+ipykernel 7.4 receives messages of widgets while a cell awaits, but does not report "idle" after them. So only the first
+change of each widget arrives; all others wait for the end of the cell. This module makes the kernel report "idle" after
+each message.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from IPython import get_ipython
 
 
 def answer_widgets() -> None:
-    """Makes the running kernel, if it is of that kind, answer what it hears while it is busy; once is enough."""
+    """Makes the running kernel report "idle" after each message that it handles while a cell awaits.
+
+    Other kinds of kernels are left as they are. A second call has no effect.
+    """
     kernel = getattr(get_ipython(), "kernel", None)
     dispatch = getattr(kernel, "dispatch_shell", None)
     if kernel is None or dispatch is None or hasattr(dispatch, "answers"):
@@ -25,8 +29,8 @@ def answer_widgets() -> None:
     async def dispatch_and_answer(message: Any, /, subshell_id: str | None = None, *, concurrent: bool = False) -> None:
         await dispatch(message, subshell_id, concurrent=concurrent)
         if concurrent:
-            kernel._publish_status("idle", "shell")  # to the message just handled
-            kernel._publish_status("busy", "shell")  # for the cell goes on, as JupyterLab shows
+            kernel._publish_status("idle", "shell")  # answers the message that was just handled
+            kernel._publish_status("busy", "shell")  # the cell is still running, and JupyterLab shows this
 
     dispatch_and_answer.answers = True  # type: ignore[attr-defined]
     kernel.dispatch_shell = dispatch_and_answer

@@ -1,4 +1,4 @@
-"""Colours for numbers on a surface: a map from values to colours, and the bar that explains it."""
+"""Colours for numbers on a surface: the map from values to colours, and the colour bar."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from torch import Tensor
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.results.drawing import FONT_SIZE, font
 
-SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # both are told apart by the colour-blind
-SHADES = 511  # of a picture in these colours; odd, so that the middle of a diverging scale is white
-BAR_HEIGHT, TEXT_HEIGHT = 10, 16  # pixels in the static picture
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"  # colour-blind people can read both
+SHADES = 511  # in a picture; the number is odd, so that the middle of a diverging scale is white
+BAR_HEIGHT, TEXT_HEIGHT = 10, 16  # px, in the static picture
 
 
 @dataclass(frozen=True)
 class ColourScale:
-    """The colours of values between `low` and `high`, values beyond take the colours at the ends.
+    """The colours of values between `low` and `high`. Values outside get the colours at the ends.
 
-    label, unit  what is shown, in words
-    diverging    two hues that meet at the middle, instead of dark to light
+    label, unit  what the values are, in words
+    diverging    whether the scale has two hues that meet at its middle, instead of running from dark to light
     """
 
     low: float
@@ -42,9 +42,9 @@ class ColourScale:
         limits: tuple[float, float] | None = None,
         diverging: bool = False,
     ) -> ColourScale:
-        """The scale that covers the finite `values` if `limits` are not given; about zero, if diverging.
+        """The scale for some values. Without `limits` it covers all finite values; a diverging one is centred at zero.
 
-        GanfitError when there is no finite value, or the limits are not ascending.
+        Raises GanfitError when there is no finite value, or when the limits are not ascending.
         """
         finite = values[values.isfinite()]
         if limits is None and not len(finite):
@@ -59,18 +59,18 @@ class ColourScale:
         return cls(low, high, label, unit, diverging)
 
     def places(self, values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """Where each value lies between low (0) and high (1)."""
+        """The place of each value between low (0) and high (1)."""
         return ((values - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
 
     def colours(self, count: int) -> np.ndarray:
-        """(count, 3) bytes, from low to high."""
-        from matplotlib import colormaps  # heavy, and not needed before there are numbers to show
+        """The colours from low to high as (count, 3) bytes."""
+        from matplotlib import colormaps  # its import is slow, and it is needed only for numbers
 
         name = DIVERGING if self.diverging else SEQUENTIAL
         return colormaps[name](np.linspace(0.0, 1.0, count), bytes=True)[:, :3]
 
     def coloured(self, values: Float[Tensor, "H W"]) -> Float[Tensor, "H W 3"]:
-        """A picture of the values, in [0, 1]."""
+        """A picture of the values: RGB in [0, 1]."""
         colours = torch.from_numpy(self.colours(SHADES).copy()).float() / 255
         return colours[(self.places(values) * (SHADES - 1)).round().long()]
 

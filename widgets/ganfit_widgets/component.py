@@ -1,4 +1,4 @@
-"""What every component shares: the one stylesheet, and a picture of its last state that stays in a saved notebook."""
+"""The base of all components: a common stylesheet, and a picture of the last state that stays in a saved notebook."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from PIL import Image
 from ganfit_widgets.awaited_cells import answer_widgets
 from ganfit_widgets.live import in_voila
 
-PAGE, GAP = 1100, 6  # pixels: the width of a page of pictures, and between two of them
-QUIET = 0.5  # seconds without a change after which the saved picture follows
+PAGE, GAP = 1100, 6  # px, the width of a page of pictures, and the gap between two of them
+QUIET = 0.5  # s; the saved picture is updated after this time without a change
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 Result = TypeVar("Result")
 _changed: WeakSet[Component] = WeakSet()
@@ -31,17 +31,17 @@ _stylesheet: list[widgets.HTML] = []
 class Component(widgets.VBox):
     """A VBox that leaves a picture of its last state in the output of its cell.
 
-    The picture is an output of its own after the widget, which the stylesheet hides wherever the widget is alive. Put
-    beside the widget in one output, every update of it would build the live view anew. Subclasses say what `picture`
-    is, and call `changed` when it is another. To put components side by side: `Component([HBox([a, b])])`.
+    The picture is an output of its own after the widget. The stylesheet hides it where the widget is live. It is not in
+    the same output as the widget, because then every update of the picture would build the live view again. Subclasses
+    define `picture`, and call `changed` when it has changed. `Component([HBox([a, b])])` puts components side by side.
     """
 
     def __init__(self, children: Sequence[widgets.Widget] = ()) -> None:
-        self._picture_id: str | None = None  # none as long as the component is not displayed
+        self._picture_id: str | None = None  # None until the component is displayed
         self._timer: asyncio.TimerHandle | None = None
         self._unfinished: set[Future] = set()
         try:
-            # A click may arrive in another thread (JupyterLab's subshells); what it asks for is done on this loop.
+            # A click may arrive in another thread (JupyterLab's subshells). Its action runs on this loop.
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
@@ -50,19 +50,21 @@ class Component(widgets.VBox):
         self.add_class("ganfit")
 
     def picture(self) -> Image.Image:
-        """The present state: by default the pictures of all components and images inside, left to right."""
+        """A picture of the present state: by default those of all components and images inside, from left to right."""
         return joined(list(_pictures_within(self.children)))
 
     def changed(self) -> None:
-        """Says that `picture` is another now. The saved one follows at the end of the running cell, or when nothing
-        has changed for half a second."""
+        """Tells that `picture` has changed.
+
+        The saved picture is updated at the end of the running cell, or when nothing has changed for half a second.
+        """
         if self._picture_id:
             _changed.add(self)
             if self._loop and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._save_when_quiet)
 
     def when_done(self, work: Future[Result], action: Callable[[Future[Result]], object]) -> None:
-        """Calls `action(work)` on the event loop when a worker has done its work; in a script, waits for it."""
+        """Calls `action(work)` on the event loop when a worker has finished. In a script it waits for the worker."""
 
         def act(done: Future[Result]) -> None:
             self._unfinished.discard(done)
@@ -76,7 +78,7 @@ class Component(widgets.VBox):
             act(work)
 
     def close(self) -> None:
-        """Ends the widget; its picture stays."""
+        """Closes the widget. Its picture stays."""
         self._save_picture()
         super().close()
 
@@ -92,7 +94,7 @@ class Component(widgets.VBox):
             self._show_picture(update_display)
 
     def _show_picture(self, show: Callable[..., Any]) -> None:
-        """Sends the present picture by IPython's `display` or `update_display`."""
+        """Sends the present picture by `show`, which is IPython's `display` or `update_display`."""
         data = io.BytesIO()
         self.picture().convert("RGB").save(data, "JPEG", quality=92, subsampling=0)
         content = {"image/jpeg": base64.b64encode(data.getvalue()).decode(), "text/plain": "its last state"}
@@ -102,7 +104,7 @@ class Component(widgets.VBox):
         text = f"{type(self).__name__}: run the notebook to use it; below is its last state."
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         display({WIDGET_VIEW: view, "text/plain": text}, raw=True)
-        if in_voila():  # there is no notebook to leave a picture in
+        if in_voila():  # Voila saves no notebook, so it needs no picture
             return
         self._picture_id = self._picture_id or uuid.uuid4().hex
         self._show_picture(display)
@@ -112,7 +114,7 @@ class Component(widgets.VBox):
 
 
 def joined(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures from left to right on white, in rows no wider than a page."""
+    """Joins pictures from left to right on white, in rows that are no wider than a page."""
     places, x, y, height = [], 0, 0, 0
     for picture in pictures:
         if x and x + picture.width > PAGE:
@@ -127,7 +129,7 @@ def joined(pictures: Sequence[Image.Image]) -> Image.Image:
 
 
 def stylesheet() -> widgets.HTML:
-    """The styles of all components, as one widget that all of them share."""
+    """The styles of all components, in one widget that they share."""
     if not _stylesheet or _stylesheet[0].comm is None:
         styles = files("ganfit_widgets").joinpath("style.css").read_text(encoding="utf-8")
         _stylesheet[:] = [widgets.HTML(f"<style>{styles}</style>", layout={"display": "none"})]
@@ -142,18 +144,21 @@ def button(text: str, icon: str, tooltip: str, action: Any) -> widgets.Button:
 
 
 def light_up(switch: widgets.Button, on: bool) -> None:
-    """A button that names what it switches looks pressed while that is on."""
+    """Makes a button look pressed while the state that it switches is on."""
     (switch.add_class if on else switch.remove_class)("mod-active")
 
 
 def grow(view: widgets.DOMWidget, size: int, times: float = 2.0) -> None:
-    """A view at least `size` pixels wide grows with the window, up to `times` that; several share a row evenly."""
+    """Makes a view at least `size` pixels wide, and lets it grow with the window up to `times` that.
+
+    Several such views share a row evenly.
+    """
     view.layout.flex, view.layout.min_width = f"1 1 {size}px", f"{size}px"
     view.layout.max_width = f"{round(times * size)}px"
 
 
 class SideBySide(widgets.HBox):
-    """One view or more in one row, all of the same width: what is to be compared stays together."""
+    """Some views in one row, all of the same width, so that they can be compared."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -161,7 +166,7 @@ class SideBySide(widgets.HBox):
         self.add_class("ganfit-together")
 
     def show(self, views: Sequence[widgets.DOMWidget]) -> None:
-        """These views, each at least `size` pixels wide."""
+        """Shows these views, each at least `size` pixels wide."""
         grow(self, len(views) * (self._size + GAP) - GAP)
         self.children = views
 

@@ -1,4 +1,4 @@
-"""The courses of a player: choose one, name it, delete it."""
+"""A bar to choose, rename and delete the courses of a player."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CourseBar(widgets.HBox):
-    """A list of a player's courses, its name to be changed, and a button that deletes it."""
+    """A list of a player's courses, a field with the name of the chosen one, and a button that deletes it."""
 
     def __init__(self, player: StepPlayer) -> None:
         self._player, self._following = player, False
@@ -34,9 +34,9 @@ class CourseBar(widgets.HBox):
 
     def _follow(self, _: dict | None = None) -> None:
         player = self._player
-        if player.course not in player.names:  # a new one, half made
+        if player.course not in player.names:  # a new course is being made, and has no name yet
             return
-        self._following = True  # other options choose the first of them at once
+        self._following = True  # setting other options selects the first of them; that is no choice of the reader
         self.choice.options, self.choice.value = player.names, player.course
         self._following = False
         self.name.value = player.course
@@ -49,5 +49,5 @@ class CourseBar(widgets.HBox):
     def _named(self, change: dict) -> None:
         try:
             self._player.rename(change["new"].strip())
-        except GanfitError:  # the old name comes back
+        except GanfitError:  # the name is not allowed; the old one is shown again
             self.name.value = self._player.course

@@ -1,4 +1,7 @@
-"""A course of a fit in a file: every step with all it takes to go on from it. Results of the command line open, too."""
+"""Saves and loads a course of a fit: every step, with all that is needed to go on from it.
+
+Results of the command line can be loaded, too.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.results.export import from_lists
 
 FORM = "ganfit course 1"
-AT_MOST = 1 << 28  # bytes of a file; a step takes nine thousand
+AT_MOST = 1 << 28  # largest file in bytes; a step takes nine thousand
 OTHERWISE = "is no saved course of a fit; give a file that Save wrote, or a folder that ganfit fit wrote."
 Tensors = dict[str, Tensor]
 
 
 def save_course(path: Path, steps: Sequence[FitStep], photo: str) -> None:
-    """Writes all `steps`, and the name of the photo they belong to."""
+    """Writes all `steps`, and the name of the photo that they belong to."""
     tensors: Tensors = {}
     records = []
     for number, step in enumerate(steps):
@@ -52,8 +55,8 @@ def save_course(path: Path, steps: Sequence[FitStep], photo: str) -> None:
 def load_course(path: Path, like: FaceParameters, photo: str) -> list[FitStep]:
     """The steps in a file of `save_course`, or the last step of the fit in a folder that `ganfit fit` wrote.
 
-    GanfitError when it is neither, when the fit is of another photo than the one called `photo`, or of another model
-    than the one with parameters `like` these.
+    Raises GanfitError when it is neither. It is also raised when the fit is of another photo than `photo`, or of a
+    model whose parameters have other lengths than `like`.
     """
     source, steps = _read_folder(path) if path.is_dir() else _read_file(path)
     if source != photo:
@@ -69,7 +72,7 @@ def _read_file(path: Path) -> tuple[str, list[FitStep]]:
         about = file.metadata()
         if about["form"] != FORM:
             raise GanfitError(f"{path} {OTHERWISE}")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (file is no mapping)
         records = json.loads(about["steps"])
         return about["photo"], [_step(tensors, number, record) for number, record in enumerate(records)]
 
@@ -105,7 +108,7 @@ def _read_folder(folder: Path) -> tuple[str, list[FitStep]]:
 
 
 def _put(tensors: Tensors, prefix: str, parameters: FaceParameters) -> None:
-    # Copies: frozen groups share their moments with the step before, which safetensors refuses.
+    # Copies are made, because frozen groups share moments with the step before, and safetensors refuses shared memory.
     tensors |= {f"{prefix}.{name}": value.contiguous().clone() for name, value in parameters.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a FitPlayer does with whole courses: compare two, save one to a file, load one from a file or a result."""
+"""The part of a FitPlayer that compares two courses, saves a course to a file, and loads one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING = "nothing"
 
 
 class CoursePanel(widgets.HBox):
-    """A choice of the course to compare with, a file name, and Save and Load."""
+    """A list of courses to compare with, a field for a file name, and the buttons Save and Load."""
 
     def __init__(self, player: FitPlayer) -> None:
         self._player, self._following = player, False
@@ -43,7 +43,7 @@ class CoursePanel(widgets.HBox):
     def _follow(self, _: dict | None = None) -> None:
         player = self._player
         others = [name for name in player.names if name != player.course]
-        self._following = True  # other options choose the first of them at once
+        self._following = True  # setting other options selects the first of them; that is no choice of the reader
         self.compare.options = [(NOTHING, ""), *((name, name) for name in others)]
         self.compare.value = player.compared if player.compared in others else ""
         self._following = False
@@ -75,7 +75,10 @@ class CoursePanel(widgets.HBox):
             self._complain(error)
 
     def _path(self) -> Path:
-        """What the field says, as a file if it names no folder; by default the course's own name."""
+        """The path in the field; by default it has the name of the course.
+
+        It gets the suffix .safetensors unless it has a suffix or is a folder.
+        """
         named = Path(self.file.value.strip() or self._player.course)
         return named if named.is_dir() or named.suffix else named.with_suffix(".safetensors")
 

@@ -1,4 +1,4 @@
-"""Curves on a logarithmic axis, step by step: drawn in a millisecond, sharp, and readable in a dark theme."""
+"""Curves on a logarithmic axis, step by step. They are drawn in a millisecond and readable in a dark theme."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganfit_widgets.component import Component, grow
 
 
 class CurveChart(Component):
-    """Named curves against the number of the step, such as the weighted terms λ L of Eq. 12. Alone in three lines:
+    """Named curves against the number of the step, such as the weighted terms λ L of Eq. 12. To use it alone:
 
     chart = CurveChart("weight × loss")
     chart.show([step.losses for step in steps], [step.stage for step in steps])
@@ -21,17 +21,19 @@ class CurveChart(Component):
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self._colours: dict[str, str] = {}  # of every curve there was: a name keeps its colour
+        self._colours: dict[str, str] = {}  # by the name of a curve, so that a name keeps its colour
         self._view = widgets.HTML()
         super().__init__([self._view])
         self.add_class("ganfit-chart")
-        grow(self, WIDTH, 1.4)  # its letters grow, too
+        grow(self, WIDTH, 1.4)  # the letters grow with it
         self.show([])
 
     def show(self, history: History, stages: Sequence[str] = (), at: int | None = None, before: History = ()) -> None:
-        """One mapping {curve: value} a step; a curve may be missing from some.
+        """Shows a history: one mapping {curve: value} for each step. A curve may be missing at some steps.
 
-        stages  names each step's stage, `at` marks a step, `before` is an earlier history, drawn faintly
+        stages  the stage of each step
+        at      the step that is marked
+        before  an earlier history, which is drawn faintly
         """
         names = dict.fromkeys(name for values in (*before, *history) for name in values)
         for name in names:
@@ -42,5 +44,5 @@ class CurveChart(Component):
         self.changed()
 
     def picture(self) -> Image.Image:
-        """The chart on white."""
+        """The chart on a white background."""
         return self._drawing.picture()

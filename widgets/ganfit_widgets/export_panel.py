@@ -1,4 +1,4 @@
-"""Results to take along: written on demand, offered as links that save them from any notebook, near or far."""
+"""Offers results as files. They are written on demand, and links save them from a local or remote notebook."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ WORDS = {
 
 
 class ExportPanel(Component):
-    """A button that calls `write(directory)` in `worker`, and links to the files it left there.
+    """A button that calls `write(directory)` in `worker`, and links to the files that this writes.
 
-    `offers` names each link and what it holds: one file, or several as a zip archive.
+    `offers` gives the name of each link and its files. Several files become a zip archive.
     """
 
     def __init__(self, write: Callable[[Path], None], offers: Mapping[str, Sequence[str]], worker: Executor) -> None:
@@ -40,16 +40,16 @@ class ExportPanel(Component):
         super().__init__([row])
 
     def export(self) -> None:
-        """Begins to write the files; the links appear when they are there."""
+        """Begins to write the files. The links appear when they are written."""
         self.prepare.disabled, self.links.value = True, "writing …"
         self.when_done(self._worker.submit(self._files), self._offer)
 
     def clear(self) -> None:
-        """Withdraws the links: they belong to another state."""
+        """Removes the links, because they belong to another state."""
         self.links.value = ""
 
     def _files(self) -> dict[str, bytes]:
-        """In the worker: the content of every link."""
+        """The content of every link. Called in the worker."""
         with tempfile.TemporaryDirectory() as directory:
             folder = Path(directory) / "export"
             self._write(folder)

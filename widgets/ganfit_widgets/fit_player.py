@@ -1,6 +1,6 @@
-"""A fit, live: the mesh, the rendering over the photo, the curves, and every weight and group within reach.
+"""Plays a fit: with its mesh, the rendering over the photo, the curves, and controls for weights and groups.
 
-Its courses are kept by name, compared side by side, saved and loaded.
+Its courses have names. They can be compared side by side, saved and loaded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
 from ganfit_widgets.step_player import LOOKER, WORKER
 
-SIDE = 250  # pixels of the mesh and of the photo at least: all views side by side in a page 1000 pixels wide
+SIDE = 250  # px, least width of mesh and photo; all views fit side by side on a page 1000 px wide
 SKIN, DISPLACEMENT = "the skin", "displacement from the mean"
 LOSSES, GRADIENTS = "weight × loss", "gradient norm"
 OFFERS = {
@@ -63,7 +63,7 @@ class _Content:
 
 
 class _Side:
-    """One course as it is seen: mesh, photo and numbers."""
+    """The views of one course: mesh, photo and numbers."""
 
     def __init__(self, photo: Photo, mesh: MeshView) -> None:
         self.mesh, self.view = mesh, PhotoView(photo, size=SIDE)
@@ -77,17 +77,17 @@ class _Side:
 
 
 class FitPlayer(FitStages):
-    """Plays a fit of `model` to `photo`. Alone in three lines:
+    """Plays a fit of `model` to `photo`. To use it alone:
 
         player = FitPlayer(Photo.open("portrait.jpg"), FaceModel.default(), FitConfig(steps=100))
         display(player)
         await player.finish()  # or press Play
 
-    `weights` and `free` are those of the switches and sliders; change them anywhere else, too. Every course keeps its
-    own, and Restart gives back those of the beginning. `steps` plays another generator of FitSteps, or a function that
-    returns one and takes `start`, instead of `fit`.
+    The switches and sliders change `weights` and `free`. A program may change them, too. Every course keeps its own
+    values, and Restart brings back those of the beginning. `steps` plays other FitSteps instead of those of `fit`: it
+    is a generator, or a function that takes `start` and returns one.
 
-    compared  name of the course that is shown beside; empty for none
+    compared  name of the course that is shown beside this one; empty for none
     """
 
     compared = Unicode("")
@@ -136,19 +136,19 @@ class FitPlayer(FitStages):
 
     @property
     def measures(self) -> Measures | None:
-        """What the shown step has reached; None before the first."""
+        """The measures of the shown step; None before the first step."""
         return self._side.measures
 
     def measure(self, steps: list[FitStep]) -> Measures | None:
-        """What the last of `steps` has reached, such as those of a course; None without steps."""
+        """The measures of the last of `steps`, for instance of another course; None without steps."""
         if not steps:
             return None
         return self._judge.measure(FittedPhoto.of(self.photo, self._seen, steps[-1].parameters))
 
     def export(self, directory: Path | str) -> None:
-        """Writes the shown step as `ganfit fit` does, and the fit up to it as fit.gif.
+        """Writes the files of `ganfit fit` for the shown step, and the fit up to it as fit.gif.
 
-        GanfitError before the first step.
+        Raises GanfitError before the first step.
         """
         if self.shown < 0:
             raise GanfitError("There is nothing to export yet; take a step first.")
@@ -157,44 +157,44 @@ class FitPlayer(FitStages):
         write_animation(directory / "fit.gif", self.photo, self.model, result.steps)
 
     def result(self) -> Result:
-        """The fit up to the shown step, to be judged or written."""
+        """The fit up to the shown step, which can be measured and written."""
         return Result(self.photo, self.model, self.config, self.steps[: self.shown + 1])
 
     def save(self, path: Path | str) -> None:
-        """Writes every step of the course that is shown; GanfitError before the first step."""
+        """Writes every step of the course that is shown. Raises GanfitError before the first step."""
         if not self.steps:
             raise GanfitError("There is nothing to save yet; take a step first.")
         save_course(Path(path), self.steps, self._photo_name)
 
     def load(self, path: Path | str, name: str = "") -> None:
-        """Shows what `save` wrote, or the fit in a folder that `ganfit fit` wrote, as another course.
+        """Loads a file of `save`, or a folder that `ganfit fit` wrote, as another course, and shows it.
 
-        GanfitError when it is of another photo or model, or no such file.
+        Raises GanfitError when it belongs to another photo or model, or is no such file.
         """
         path = Path(path)
         steps = load_course(path, self.model.mean_parameters(), self._photo_name)
         weights = asdict(self.weights)
-        if steps[-1].stage == "joint":  # where all terms take part that weigh anything
+        if steps[-1].stage == "joint":  # only in this stage all terms with a weight take part
             weights = dict.fromkeys(weights, 0.0) | steps[-1].weights
         name = name or path.stem
         self.add(steps, "" if name in self.names else name, (weights, asdict(FreeGroups())))
 
     def picture(self) -> Image.Image:
-        """The views and the weights, as they are."""
+        """The views and the weights."""
         sides = [self._side, self._other] if self.compared else [self._side]
         views = [side.mesh for side in sides] + [side.view for side in sides]
         return joined([part.picture() for part in (*views, self.chart, self.controls)])
 
     def settings(self) -> Values:
-        """Weights and free groups."""
+        """The present weights and free groups."""
         return self._settings.values()
 
     def restore(self, settings: Values) -> None:
-        """Changes them in place, and the switches with them."""
+        """Sets weights and free groups in place, and the switches with them."""
         self._settings.restore(settings)
 
     def prepare(self, steps: list[FitStep]) -> _Content:
-        """Mesh, pictures and numbers of the last of `steps`."""
+        """The mesh, pictures and numbers of the last of `steps`."""
         parameters = steps[-1].parameters
         with torch.no_grad():
             fitted = FittedPhoto.of(self.photo, self._seen, parameters)
@@ -207,14 +207,14 @@ class FitPlayer(FitStages):
             )
 
     def draw(self, content: _Content) -> None:
-        """Updates the views, and the switches if a program changed what they stand for."""
+        """Updates the views, and the switches in case a program changed the weights or groups."""
         self._at = content.at
         self._side.show(content)
         self._refresh()
         self._settings.refresh()
 
     def reset(self) -> None:
-        """The mean face beside the photo."""
+        """Shows the mean face beside the photo."""
         self._at, self._side.measures = None, None
         self.mesh.show(*self._mean)
         self.view.show(None)
@@ -229,7 +229,7 @@ class FitPlayer(FitStages):
         return MeshView(self._mean[0], face.faces, face.uv, self._mean[1], size=SIDE)
 
     def _refresh(self) -> None:
-        """What depends on both sides."""
+        """Updates the parts that depend on both courses."""
         self._colour()
         self._draw_curves()
         shown = {self.course: self._side.measures} | ({self.compared: self._other.measures} if self.compared else {})
@@ -246,9 +246,9 @@ class FitPlayer(FitStages):
 
     @observe("compared")
     def _compare(self, _: dict | None = None) -> None:
-        """Shows the other course as it was last seen, beside this one."""
+        """Shows the compared course beside this one, at the step where it was last seen."""
         if self.compared and (self.compared == self.course or self.compared not in self._courses):
-            self.compared = ""  # it is the one shown now, or has been deleted
+            self.compared = ""  # it is the course that is shown, or has been deleted
             return
         self._arrange()
         if not self.compared:
@@ -265,7 +265,7 @@ class FitPlayer(FitStages):
             self.changed()
 
     def _arrange(self) -> None:
-        """Two courses have their meshes in one row and their photos in one row."""
+        """Arranges the views. Two courses have their meshes in one row and their photos in another."""
         self._meshes.show([self._mesh_column, *([self._other.mesh] if self.compared else [])])
         self._photos.show([self.view, *([self._other.view] if self.compared else [])])
 
@@ -277,7 +277,7 @@ class FitPlayer(FitStages):
                     mesh.show_values(None)
             return
         moved = [(mesh.vertices - self._mean[0]).norm(dim=1) for mesh in meshes]
-        limits = 0.0, max(1e-3, *(float(distance.max()) for distance in moved))  # mm, the same for both
+        limits = 0.0, max(1e-3, *(float(distance.max()) for distance in moved))  # mm, the same for both courses
         for mesh, distance in zip(meshes, moved, strict=True):
             mesh.show_values(distance, label="displacement", unit="mm", limits=limits)
 

@@ -1,4 +1,4 @@
-"""The weights and free groups of a fit as switches and sliders, and as values to be kept and given back."""
+"""Shows the weights and free groups of a fit as switches and sliders, and saves and restores their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values = tuple[dict[str, float], dict[str, bool]]
 
 
 class FitSettings(widgets.VBox):
-    """LossControls over GroupToggles; `weights` and `free` are changed in place."""
+    """LossControls above GroupToggles. They change `weights` and `free` in place."""
 
     def __init__(self, weights: LossWeights, free: FreeGroups) -> None:
         self.weights, self.free = weights, free
@@ -23,11 +23,11 @@ class FitSettings(widgets.VBox):
         super().__init__([self.controls, self.groups])
 
     def values(self) -> Values:
-        """The present ones."""
+        """The present weights and free groups."""
         return asdict(self.weights), asdict(self.free)
 
     def restore(self, values: Values) -> None:
-        """Makes these the present ones."""
+        """Sets weights and free groups to these values."""
         weights, free = values
         for name, weight in weights.items():
             setattr(self.weights, name, weight)
@@ -36,6 +36,6 @@ class FitSettings(widgets.VBox):
         self.refresh()
 
     def refresh(self) -> None:
-        """Shows the present ones, after a program changed them."""
+        """Shows the present weights and free groups, after a program changed them."""
         self.controls.refresh()
         self.groups.refresh()

@@ -1,4 +1,4 @@
-"""What the players of fits share: a fit's stages (Sec. 3.4), and how much of them is still ahead."""
+"""The base of players of fits: it knows a fit's stages (Sec. 3.4), and estimates how much of them is left."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from ganfit_nb.fitting.stages import ALIGN_STEPS, CONSISTENCY_STEPS
 from ganfit_nb.fitting.steps import FitStep, SetStep
 from ganfit_widgets.step_player import StepPlayer
 
-# A step of the joint stage, or of the one in which photos agree, in steps of the alignment: 1.02 s and 0.35 s at 192
+# The time of a step of the joint or consistency stage, in steps of the alignment. They were 1.02 s and 0.35 s at 192
 # pixels on busy cores.
 JOINT_EFFORT = 3.0
 
 
 class FitStages(StepPlayer):
-    """A StepPlayer whose steps are those of a fit with this `config`. Where a step holds several, override `one`."""
+    """A StepPlayer for fits with this `config`. Subclasses whose step holds several FitSteps override `one`."""
 
     config: FitConfig
 
     def one(self, step: Any) -> FitStep | SetStep:
-        """That which says the stage."""
+        """The part of a step that has a stage and an index."""
         return step
 
     def describe(self, steps: list[Any]) -> str:
-        """Stage and step, and computing time."""
+        """The stage, the step and the computing time."""
         return f"<b>{self.one(steps[-1]).stage}</b> {self.counted(steps)} · {self.one(steps[-1]).seconds:.1f} s"
 
     def remaining(self, steps: list[Any]) -> int | None:
-        """Steps of the joint stage that are left; how many the alignment takes, nobody knows."""
+        """The number of steps left in the joint stage. None in the stages before, whose length is unknown."""
         step = self.one(steps[-1])
         return max(0, self.config.steps - step.index) if step.stage == "joint" else None
 
     def effort(self, step: Any) -> float:
-        """A step of the alignment is 1."""
+        """The time of a step, in steps of the alignment."""
         return 1.0 if self.one(step).stage == "align" else JOINT_EFFORT
 
     def effort_left(self, steps: list[Any]) -> float:
-        """Of all stages; those before the joint one may settle before their last step."""
+        """The time of all stages that are left, at most: those before the joint stage may end early."""
         step = self.one(steps[-1])
         if step.stage == "joint":
             return JOINT_EFFORT * (self.config.steps - step.index)

@@ -1,4 +1,7 @@
-"""d pixel / d parameter as a picture, for any of the ~700 numbers, beside what one measures; and what outlines add."""
+"""Shows d pixel / d parameter as a picture, for any of the ~700 numbers, beside a finite difference.
+
+It also shows how much of the derivative comes from the outlines.
+"""
 
 from __future__ import annotations
 
@@ -20,27 +23,27 @@ from ganfit_widgets.group_toggles import words
 from ganfit_widgets.picture_view import PictureView, stacked
 from ganfit_widgets.vertex_gradients import VertexGradients
 
-SIDE = 196  # pixels of each of four pictures side by side
-PIECE = 20  # pixels of the rendering seen from close by
-STEPS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of finite differences, in steps that a fit takes
+SIDE = 196  # px, width of each of four pictures side by side
+PIECE = 20  # px, side of the piece of the rendering that is enlarged
+STEPS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of finite differences, in multiples of the step of a fit
 
 
 class GradientExplorer(Component):
-    """The derivative of the rendering (Eq. 6) with respect to one number. Alone in three lines:
+    """The derivative of the rendering (Eq. 6) with respect to one number. To use it alone:
 
         explorer = GradientExplorer(FaceModel.default())
         display(explorer)
         explorer.group, explorer.index = "camera", 6
 
-    Red pixels grow lighter when the number grows, blue ones darker (mean of the three channels). With a `photo`, the
-    gradients of the losses at the vertices are shown below (VertexGradients).
+    Red pixels become lighter when the number grows, and blue pixels darker (mean of the three channels). With a
+    `photo`, the gradients of the losses at the vertices are shown below (VertexGradients).
 
-    group, index  the number: identity, expression, texture, camera or light, and its place there, from 0
+    group, index  the number: identity, expression, texture, camera or light, and its index in this vector
     step          of the finite difference, in multiples of the fit's learning rate for that number
     antialias     whether the renderer blends outlines
-    close_up      whether a piece of the outline is seen from close by
+    close_up      whether a piece of the outline is enlarged
 
-    `sums` are the two pictures summed: what the number does to the lightness of all pixels together.
+    `sums` are the sums of both pictures over all pixels: the effect of the number on the total lightness.
     """
 
     group = Unicode("identity")
@@ -82,7 +85,7 @@ class GradientExplorer(Component):
         self._follow_group()
 
     def picture(self) -> Image.Image:
-        """The four pictures, with the bar of their colours; below it the vertices."""
+        """The four pictures and their colour bar, and the gradients at the vertices below."""
         return stacked([self._scale.draw_bar(2 * SIDE), super().picture()])
 
     def _controls(self) -> widgets.VBox:
@@ -129,7 +132,7 @@ class GradientExplorer(Component):
 
     @validate("index")
     def _inside_group(self, proposal: dict) -> int:
-        along(self.parameters, self.group, proposal["value"])  # says when there is no such number
+        along(self.parameters, self.group, proposal["value"])  # raises an error when there is no such number
         return proposal["value"]
 
     @validate("step")
@@ -141,7 +144,7 @@ class GradientExplorer(Component):
     def _follow_group(self, _: dict | None = None) -> None:
         last = len(getattr(self.parameters, self.group)) - 1
         if self.index > last:
-            self.index = last  # shows it, too
+            self.index = last  # the observer of `index` shows it
             self._number.max = last + 1
         else:
             self._number.max = last + 1
@@ -174,7 +177,7 @@ class GradientExplorer(Component):
         self.changed()
 
     def _window(self) -> tuple[slice, slice]:
-        """The whole picture, or a piece of it where the outline of the cheek is seen, a little below the middle."""
+        """Rows and columns of the picture: all, or a piece with the outline of the cheek, a little below the middle."""
         if not self.close_up:
             return slice(None), slice(None)
         rows, columns = self._covered.nonzero().unbind(1)

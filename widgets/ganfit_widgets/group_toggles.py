@@ -1,4 +1,4 @@
-"""A switch for every group of parameters: does the fit move it, or is it frozen?"""
+"""A switch for every group of parameters: on when the fit moves it, off when it is frozen."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MEANINGS = {
 
 
 def words(group: str) -> str:
-    """What a group is called beside losses, one of which is the identity loss."""
+    """The name of a group in the notebook. It differs from the names of losses, one of which is the identity loss."""
     return "shape" if group == "identity" else group
 
 
 class GroupToggles(Component):
-    """Changes `free` in place; a fit that reads it obeys at its next step. Alone in three lines:
+    """Changes `free` in place. A fit that reads it follows from its next step on. To use it alone:
 
     free = FreeGroups()
     display(GroupToggles(free))
@@ -49,12 +49,12 @@ class GroupToggles(Component):
         super().__init__([row])
 
     def refresh(self) -> None:
-        """Shows the groups as they are, after a program changed them."""
+        """Shows the present state of the groups, after a program changed it."""
         for name, moves in asdict(self.free).items():
             self.switches[name].value = moves
 
     def picture(self) -> Image.Image:
-        """One line of words."""
+        """The state of the groups, in one line of text."""
         drawing = Drawing(470, 20)
         parts = (f"{words(name)}: {'moves' if moves else 'frozen'}" for name, moves in asdict(self.free).items())
         drawing.text(4, 14, " · ".join(parts))

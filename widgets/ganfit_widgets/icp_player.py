@@ -1,4 +1,4 @@
-"""An ICP step by step: the moving mesh over the target, coloured by how far it still is, and the rms curve."""
+"""Plays an ICP: the moving mesh over the target, coloured by its distance from it, and the curve of the rms."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.picture_view import at_least
 from ganfit_widgets.step_player import StepPlayer
 
-COLOURED = (0.0, 5.0)  # mm; always the same, so that colours may be compared between steps and between scans
+COLOURED = (0.0, 5.0)  # mm; fixed, so that colours can be compared between steps and between scans
 
-RECENT = 8  # turns that the next ones are judged by
+RECENT = 8  # number of last turns that the time left is estimated from
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class _Content:
 
 
 class IcpPlayer(StepPlayer):
-    """Plays `icp`: clay is the target, colours are the source, seen over the target and alone. Alone in three lines:
+    """Plays `icp`: the target is clay, the source has colours. It is shown over the target and alone. To use it alone:
 
         player = IcpPlayer(Surface(prediction, faces), Surface.read(scan))
         display(player)
         await player.finish()  # or press Play
 
-    A vertex of the source whose partner does not count (on the target's border, or far off) is clay, too.
+    A vertex of the source that takes no part (its partner is on the target's border, or far away) is clay, too.
     Scrub back and branch to go on from an earlier step with the other settings.
 
-    planes  whether the partners' planes are aimed at, instead of the partners themselves
+    planes  whether the source moves towards the planes at its partners, instead of towards the partners
     scaled  whether the size of the source is free
     """
 
@@ -93,7 +93,7 @@ class IcpPlayer(StepPlayer):
         self.restart()
 
     def picture(self) -> Image.Image:
-        """Both views and the curve."""
+        """A picture of both views and the curve."""
         return at_least(super().picture(), self.mesh.size + BAR_HEIGHT + TEXT_HEIGHT)
 
     def _new_steps(self, start: IcpStep | None = None) -> Iterator[IcpStep]:
@@ -103,16 +103,16 @@ class IcpPlayer(StepPlayer):
         for step in steps:
             if not start:
                 yield step
-            elif step.index:  # the start itself has been shown
+            elif step.index:  # the start has been shown already
                 yield replace(step, index=start.index + step.index)
 
     @observe("planes", "scaled")
     def _setting_changed(self, _: dict) -> None:
-        if self.index < 1:  # nothing is lost
+        if self.index < 1:  # no step has been taken that would be lost
             self._begin_again()
 
     def settings(self) -> tuple[bool, bool]:
-        """What is aimed at, and whether the size is free."""
+        """The state of both switches: planes, and scaled."""
         return self.planes, self.scaled
 
     def restore(self, settings: tuple[bool, bool]) -> None:
@@ -120,17 +120,20 @@ class IcpPlayer(StepPlayer):
         self.planes, self.scaled = settings
 
     def describe(self, steps: list[Any]) -> str:
-        """Step, rms and how many vertices count."""
+        """The step, the rms and the number of vertices that take part."""
         step, line = steps[-1], self.counted(steps)
         return f"{line} · rms {step.rms:.3f} mm over {int(step.used.sum())} of {len(step.used)} vertices"
 
     def effort_left(self, steps: list[Any]) -> float:
-        """Turns until it settles, if the rms goes on as it went lately; there is a last one at any rate."""
+        """The estimated number of turns until it settles.
+
+        The estimate assumes that the rms keeps falling as in the last turns. It is at least 1.
+        """
         at_most = STEPS - steps[-1].index
         changes = np.abs(np.diff([step.rms for step in steps[-RECENT:]]))
         if len(changes) < 2 or not 0 < changes[-1] < changes[0]:
             return at_most
-        shrinks = np.log(changes[0] / changes[-1]) / (len(changes) - 1)  # by this much a turn, as a logarithm
+        shrinks = np.log(changes[0] / changes[-1]) / (len(changes) - 1)  # per turn, as a logarithm
         settled = max(SETTLED * steps[-1].rms, SETTLED * EXACT)
         return float(np.clip(np.log(changes[-1] / settled) / shrinks, 0, at_most))
 
@@ -151,7 +154,7 @@ class IcpPlayer(StepPlayer):
         self._transform.value = content.transform
 
     def reset(self) -> None:
-        """Source and target as they are given."""
+        """Shows source and target at the start."""
         self._move(self._both(self.start(self.source.vertices)))
         for mesh in (self.both, self.mesh):
             mesh.show_values(None)

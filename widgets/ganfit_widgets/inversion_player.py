@@ -1,4 +1,4 @@
-"""Which latent is this skin? An inversion (Sec. 3.1) step by step, of one or more texture models side by side."""
+"""Plays the search for the latent of a skin (inversion, Sec. 3.1), by one or more texture models side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganfit_widgets.step_player import StepPlayer
 
 
 class InversionPlayer(StepPlayer):
-    """Plays min |G(p_t) − I_uv| over p_t for every model given. Alone in three lines:
+    """Plays min |G(p_t) − I_uv| over p_t for every model given. To use it alone:
 
         player = InversionPlayer(uv_map, {"GAN": gan, "linear": pca}, count=100)
         display(player)
@@ -46,12 +46,12 @@ class InversionPlayer(StepPlayer):
             yield dict(zip(self.textures, steps, strict=True))
 
     def describe(self, steps: list[Any]) -> str:
-        """Step and errors."""
+        """The step and the errors."""
         errors = ", ".join(f"{name} {step.error:.4f}" for name, step in steps[-1].items())
         return f"{self.counted(steps)} · mean error {errors}"
 
     def remaining(self, steps: list[Any]) -> int:
-        """To the last of `count` steps."""
+        """The number of steps up to the last of `count`."""
         return self.count + 1 - len(steps)
 
     def prepare(self, steps: list[Any]) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
@@ -61,14 +61,14 @@ class InversionPlayer(StepPlayer):
         return maps, [{name: found.error for name, found in step.items()} for step in steps]
 
     def draw(self, content: tuple[dict[str, Tensor], list[dict[str, float]]]) -> None:
-        """Updates maps and curves."""
+        """Updates the maps and the curves."""
         maps, errors = content
         for name, image in maps.items():
             self._answers[name].show(image)
         self._chart.show(errors)
 
     def reset(self) -> None:
-        """The average skin, which every inversion starts from."""
+        """Shows the average skin, from which every inversion starts."""
         with torch.no_grad():
             maps = {name: texture(torch.zeros(texture.dim)) for name, texture in self.textures.items()}
         self.draw((maps, []))

@@ -1,4 +1,7 @@
-"""The latent space of a texture GAN by hand: people, walks between two of them, truncation, directions; beside PCA."""
+"""Explores the latent space of a texture GAN, beside a linear model.
+
+It has random people, walks between two of them, truncation and directions.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ from ganfit_widgets.picture_view import PictureView, stacked
 from ganfit_widgets.sliders import Sliders
 
 PEOPLE, DIRECTIONS = 6, 5
-THUMB, SIDE = 110, 190  # pixels
-TEXELS = 256  # a finer map costs twice the time and shows no more in so small a picture
-REACH = 4.0  # standard deviations along a direction
+THUMB, SIDE = 110, 190  # px, widths of small and large pictures
+TEXELS = 256  # side of the maps; finer ones cost twice the time, and pictures this small do not show it
+REACH = 4.0  # standard deviations; largest value along a direction
 
 
 class LatentExplorer(Component):
@@ -36,13 +39,13 @@ class LatentExplorer(Component):
         display(explorer)
         explorer.position = 0.5
 
-    Both models count in standard deviations of the same corpus, so the same numbers are similar people in both. With a
-    UV map as `target` an InversionPlayer searches both latent spaces for it.
+    The latents of both models are standard deviations of the same corpus, so the same numbers are similar people in
+    both. With a UV map as `target`, an InversionPlayer searches both latent spaces for it.
 
-    seed         of the sheet of people
-    start, end   which of them the walk goes from and to
-    position     where on the walk, 0 to 1
-    truncation   ψ: how far from the average person, 1 as drawn
+    seed         chooses the people on the sheet
+    start, end   numbers of the people from whom and to whom the walk goes
+    position     place on the walk, from 0 to 1
+    truncation   ψ: the distance from the average person is multiplied by it
     directions   standard deviations along each of the SeFa directions
     """
 
@@ -89,22 +92,22 @@ class LatentExplorer(Component):
 
     @property
     def p_t(self) -> Float[Tensor, " t"]:
-        """The latent shown."""
+        """The latent that is shown."""
         walk = interpolate(self._latents[self.start], self._latents[self.end], self.position)
         return truncate(walk, self.truncation) + torch.tensor(self.directions) @ self._sefa
 
     def picture(self) -> Image.Image:
-        """The sheet of people over what both models draw, over the inversion."""
+        """The sheet of people, below it the maps and heads of both models, and below these the inversion."""
         rows: list[list[Component]] = [self._sheet, [*self._heads.values(), *self._maps.values()]]
         rows += [[self.inversion]] if self.inversion else []
         return stacked([joined([view.picture() for view in row]) for row in rows])
 
     def new_people(self) -> None:
-        """The next seed's people."""
+        """Shows the people of the next seed."""
         self.seed += 1
 
     def reset(self) -> None:
-        """Back to the start of the walk, untruncated, without directions."""
+        """Goes back to the start of the walk, without truncation and directions."""
         self.position, self.truncation, self.directions = 0.0, 1.0, (0.0,) * DIRECTIONS
 
     def _buttons(self) -> widgets.HBox:

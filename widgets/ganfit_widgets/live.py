@@ -1,4 +1,4 @@
-"""Work that a notebook waits for, and a Voila page does not."""
+"""Runs work that a notebook waits for, but a Voila page does not."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from IPython.utils.capture import capture_output
 
 Work = Coroutine[None, None, None]
 Then = Callable[[], object]
-_behind: set[asyncio.Task[None]] = set()  # a task that nobody holds may vanish
+_behind: set[asyncio.Task[None]] = set()  # keeps tasks alive; a task without a reference may be deleted
 
 
 def in_voila() -> bool:
-    """Whether this kernel runs a page of Voila, which nobody saves and which is there when its last cell has ended."""
+    """Whether this kernel runs a page of Voila, which appears when its last cell has ended and is never saved."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
 async def live(work: Work, then: Then | None = None) -> None:
-    """Waits for `work`, such as `player.finish()`, then calls `then` to show what came out; buttons answer meanwhile.
+    """Waits for `work`, such as `player.finish()`, then calls `then` to show the result. Buttons work during this time.
 
-    Voila shows its page when the last cell has ended. There the work goes on behind the page, for all to see. What
-    `then` prints and displays follows in its place when the work is done; so does the error when either fails.
+    Voila shows its page only when the last cell has ended. So in Voila this returns at once, and the work continues
+    behind the page. When it is done, the output of `then` appears in its place, or the error when one of them fails.
     """
     if in_voila():
         place = widgets.Output()
@@ -43,7 +43,7 @@ async def live(work: Work, then: Then | None = None) -> None:
 async def _behind_the_page(work: Work, then: Then | None, place: widgets.Output) -> None:
     try:
         await work
-        with capture_output() as shown:  # nothing else is caught, for `then` awaits nothing
+        with capture_output() as shown:  # catches the output of `then` alone, because `then` does not await
             if then:
                 then()
     except Exception as error:
@@ -57,5 +57,5 @@ async def _behind_the_page(work: Work, then: Then | None, place: widgets.Output)
 
 
 def _as_text(data: dict[str, Any]) -> dict[str, Any]:
-    """Pictures as notebooks keep them."""
+    """The data of an output with pictures as base64 text, as notebooks store them."""
     return {kind: b64encode(value).decode() if isinstance(value, bytes) else value for kind, value in data.items()}

@@ -1,4 +1,4 @@
-"""A switch and a slider for every term of the objective (Eq. 12), live while a fit runs."""
+"""A switch and a slider for every term of the objective (Eq. 12). They also work while a fit runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganfit_nb.fitting.losses import LossWeights
 from ganfit_nb.results.drawing import Drawing
 from ganfit_widgets.component import Component
 
-DECADES = 2  # the slider reaches from a hundredth to a hundred times the usual weight
+DECADES = 2  # a slider runs from a hundredth to a hundred times the usual weight
 MEANINGS = {
     "identity": "how far apart the recogniser sees photo and rendering (Eq. 8)",
     "second_identity": "the same for a second rendering, from another side and in another light (Eq. 7)",
@@ -27,13 +27,13 @@ MEANINGS = {
 
 
 class LossControls(Component):
-    """Changes `weights` in place; a fit that reads them obeys at its next step. Alone in three lines:
+    """Changes `weights` in place. A fit that reads them follows from its next step on. To use it alone:
 
         weights = LossWeights()
         display(LossControls(weights))
         for step in fit(photo, model, config, weights): ...
 
-    A term that is switched off has weight 0, and takes the slider's weight when it is switched on again.
+    A term that is switched off has weight 0. When it is switched on again, it gets the weight of the slider.
     """
 
     def __init__(self, weights: LossWeights) -> None:
@@ -46,7 +46,7 @@ class LossControls(Component):
         self.refresh()
 
     def refresh(self) -> None:
-        """Shows the weights as they are, after a program changed them."""
+        """Shows the present weights, after a program changed them."""
         for name, weight in asdict(self.weights).items():
             if weight > 0:
                 slider = self.sliders[name]
@@ -81,7 +81,7 @@ class LossControls(Component):
         return widgets.HBox([switch, slider])
 
     def _take(self, name: str) -> None:
-        """The weight becomes what the widgets say."""
+        """Sets the weight to the value of its widgets."""
         on: Any = self.switches[name].value
         self.sliders[name].disabled = not on
         setattr(self.weights, name, self.sliders[name].value if on else 0.0)

@@ -1,4 +1,4 @@
-"""What a fit is judged by while it runs: three numbers that every course and every variant can be compared in."""
+"""Measures a fit while it runs, by three numbers in which courses and variants can be compared."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ganfit_widgets.photo_view import FittedPhoto
 
 @dataclass(frozen=True)
 class Measures:
-    """What was reached, also in respects that a fit was not told to mind. `print` says it in words.
+    """Three measures of a fitted face, which a fit may or may not minimise. `print` gives them in words.
 
     identity   Euclidean distance of dlib's descriptors of photo and rendering; below 0.6 is the same person
-    landmarks  mean error of the 68 over the distance of the outer eye corners
+    landmarks  mean error of the 68, divided by the distance between the outer eye corners
     pixel      L_pix (Eq. 10)
     """
 
@@ -38,13 +38,13 @@ class Measures:
 
 @dataclass(frozen=True)
 class Judge:
-    """Measures what was fitted to one photo; what depends on the photo alone is computed once."""
+    """Measures faces that were fitted to one photo. What depends on the photo alone is computed once."""
 
     photo: Photo
 
     @torch.no_grad()
     def measure(self, fitted: FittedPhoto) -> Measures:
-        """Of one step, as it is rendered at the photo's size."""
+        """The measures of one step, which is rendered at the photo's size."""
         left, right = self.photo.landmarks[list(OUTER_EYE_CORNERS)]
         error = (fitted.landmarks - self.photo.landmarks).norm(dim=1).mean() / (left - right).norm()
         identity = (self._embedding(fitted.rendering.clamp(0, 1), fitted.landmarks) - self._photo_embedding).norm()

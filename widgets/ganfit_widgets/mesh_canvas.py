@@ -1,4 +1,7 @@
-"""A lit mesh on a WebGL canvas that is turned by mouse, touch and keys, drawn by ganfit_nb/results/mesh_viewer.js."""
+"""A lit mesh on a WebGL canvas, drawn by ganfit_nb/results/mesh_viewer.js.
+
+Mouse, touch and keys turn it.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from traitlets import Bool, Bytes, List, Tuple
 
-DISTANCE, SPAN = 700.0, 270.0  # mm from the eye to the model's origin, and what is seen there: a head with some air
+DISTANCE, SPAN = 700.0, 270.0  # mm, from the eye to the model's origin, and the width that is visible there
 FRONT = (0.0, 0.0, DISTANCE, 0.0, 0.0, 0.0, 2 * DISTANCE / SPAN)  # p_c
 BACKGROUND = "#e9ebee"
 POINT_COLOUR = "#ffd400"
 
 
 class MeshCanvas(anywidget.AnyWidget):
-    """One canvas; its methods send only what changes. Within `with canvas.hold_sync():` changes appear together.
+    """One canvas. Its methods send only the changes. Changes in a block `with canvas.hold_sync():` appear together.
 
-    camera  p_c of the present view, as the reader has turned it last
+    camera  p_c of the present view, as the reader has turned it
     """
 
     _esm = files("ganfit_nb.results").joinpath("mesh_viewer.js").read_text(encoding="utf-8")
@@ -41,31 +44,31 @@ class MeshCanvas(anywidget.AnyWidget):
         super().__init__(layout={"width": "100%"})
 
     def build(self, vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> None:
-        """Shows a mesh of any topology (mm); `paint` says how it is coloured."""
+        """Shows a mesh of any topology (mm). `paint` colours it."""
         self.faces = faces.cpu().numpy().astype(np.uint32).tobytes()
         self.move(vertices)
 
     def move(self, vertices: Float[Tensor, "V 3"]) -> None:
-        """Other positions of the same vertices."""
+        """Moves the same vertices to other positions (mm)."""
         self.vertices = _floats(vertices)
 
     def paint(self, colours: np.ndarray, uv: Float[Tensor, "V 2"]) -> None:
-        """A texture, (H, W, 3) bytes, and where in it each vertex lies; v = 0 is its first row."""
+        """Colours the mesh by a texture, (H, W, 3) bytes, and the place of each vertex in it (v = 0 is its top)."""
         self.texture_size = colours.shape[1::-1]
         self.texels = np.ascontiguousarray(colours).tobytes()
         self.uv = _floats(uv)
 
     def mark(self, points: Float[Tensor, "n 3"] | None) -> None:
-        """Dots at these places (mm), or none."""
+        """Shows dots at these points (mm); None removes them."""
         self.points = b"" if points is None else _floats(points)
 
     def light_eye(self, ambient: float, headlight: float) -> None:
-        """White light that follows the eye from above, so that relief shows."""
+        """Sets a white light that follows the eye from above, so that relief is visible."""
         self.light_from_eye = True
         self.light = [0.0, DISTANCE / 3, 0.0, *[headlight] * 3, *[ambient] * 3]
 
     def light_by(self, p_l: Float[Tensor, " 9"]) -> None:
-        """The light of a fit (`lighting.phong`)."""
+        """Sets the light of a fit (`lighting.phong`)."""
         self.light_from_eye = False
         self.light = p_l.tolist()
 
@@ -83,11 +86,14 @@ class MeshCanvas(anywidget.AnyWidget):
         return light
 
     def link(self, other: MeshCanvas) -> None:
-        """Both are seen from the same place from now on, in the browser, so also while the kernel is busy."""
+        """From now on both canvases have the same view.
+
+        The browser does this, so it also works while the kernel is busy.
+        """
         other.camera = self.camera
         widgets.jslink((self, "camera"), (other, "camera"))
 
 
 def _floats(values: Tensor) -> bytes:
-    """As WebGL wants them."""
+    """The values as bytes, in the form that WebGL takes."""
     return values.detach().cpu().to(torch.float32).contiguous().numpy().tobytes()

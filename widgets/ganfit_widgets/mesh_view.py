@@ -1,4 +1,4 @@
-"""A mesh in the notebook: textured or clay, as wires, coloured by a number at every vertex, turned with the mouse."""
+"""Shows a mesh in the notebook: textured, as clay, with wires, or coloured by a number at every vertex."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from ganfit_widgets.component import Component, button, grow, light_up
 from ganfit_widgets.mesh_canvas import BACKGROUND, FRONT, POINT_COLOUR, MeshCanvas
 
 CLAY = np.array([185, 180, 174], np.uint8)
-COLOURS = 256  # a mesh without a texture has room for so many in its heat map
+COLOURS = 256  # number of colours in the heat map of a mesh without a texture
 EDGE_COLOUR, EDGE_STRENGTH = "#0d1a33", 0.3
-HEADLIGHT, SOFT_LIGHT = (0.6, 0.65), (0.85, 0.2)  # ambient and headlight; soft where colours are to be read
+HEADLIGHT, SOFT_LIGHT = (0.6, 0.65), (0.85, 0.2)  # (ambient, headlight); the soft one is for heat maps
 
 
 class MeshView(Component):
-    """Shows a mesh (mm, y up). Drag to turn it; once it has the focus, arrows turn and the wheel zooms. In three lines:
+    """Shows a mesh (mm, y up). Drag to turn it. With the focus on it, arrows turn it, the wheel zooms. To use it alone:
 
         view = MeshView(vertices, model.morphable.faces, model.morphable.uv, texture)
         display(view)
         view.show_values(distances, label="distance from the scan", unit="mm")
 
-    textured   whether the texture is shown, or bare clay
+    textured   whether the texture is shown; else the mesh is clay
     wireframe  whether the edges are drawn over it
-    fit_view   whether the camera and light of `follow` are taken, or a light that follows the eye
+    fit_view   whether it has the camera and light of `follow`; else a light follows the eye
 
-    `vertices` (V, 3) and `values` (V,) are what is shown; copies, so change them by `show` and `show_values`.
+    `vertices` (V, 3) and `values` (V,) are copies of what is shown. Change them by `show` and `show_values`.
     """
 
     textured = Bool(True)
@@ -64,7 +64,7 @@ class MeshView(Component):
         self.values: Tensor | None = None
         self._points: Tensor | None = None
         self._fit: tuple[Tensor, Tensor] | None = None
-        # Buttons, not checkboxes: while a cell is awaited, a kernel hears clicks but not every change of a value.
+        # These are buttons because a kernel receives every click, but not every change of a value, while a cell awaits.
         self._look = button("Texture", "", "The texture, or bare clay", lambda: self._flip("textured"))
         self._wires = button("Wires", "", "The edges of the triangles", lambda: self._flip("wireframe"))
         self._view = button("Fit's view", "", "Camera and light as fitted", lambda: self._flip("fit_view"))
@@ -77,9 +77,9 @@ class MeshView(Component):
         self.show_mesh(vertices, faces, uv, texture)
 
     def show(self, vertices: Float[Tensor, "V 3"], texture: Float[Tensor, "H W 3"] | None = None) -> None:
-        """Moves the vertices and, if given, exchanges the texture; the reader's point of view stays.
+        """Moves the vertices and, if given, replaces the texture. The reader's point of view stays.
 
-        GanfitError when the number of vertices differs: `show_mesh` takes any.
+        Raises GanfitError when the number of vertices differs; `show_mesh` takes any number.
         """
         if vertices.shape != self.vertices.shape:
             raise GanfitError(
@@ -102,7 +102,7 @@ class MeshView(Component):
         uv: Float[Tensor, "V 2"] | None = None,
         texture: Float[Tensor, "H W 3"] | None = None,
     ) -> None:
-        """Another mesh, whatever its topology. Without uv and texture it is clay; values and points are forgotten."""
+        """Shows another mesh of any topology. Without uv and texture it is clay. Values and points are removed."""
         if (uv is None) != (texture is None):
             raise GanfitError("A texture needs UV coordinates, and these a texture; give both or none.")
         self.vertices, self._faces = _copy(vertices), faces
@@ -125,9 +125,9 @@ class MeshView(Component):
         limits: tuple[float, float] | None = None,
         diverging: bool = False,
     ) -> None:
-        """Colours the surface by a number at every vertex and explains the colours in a bar; None ends it.
+        """Colours the surface by a number at every vertex, with a colour bar. None removes the colours.
 
-        Without `limits` the colours span the values. A vertex whose value is NaN stays clay.
+        Without `limits` the colours span the values. A vertex whose value is NaN is clay.
         """
         if values is not None and values.shape != self.vertices.shape[:1]:
             raise GanfitError(
@@ -139,22 +139,22 @@ class MeshView(Component):
             self._paint()
 
     def show_points(self, points: Float[Tensor, "n 3"] | None) -> None:
-        """Dots on the surface, such as landmarks (mm); None removes them."""
+        """Shows dots on the surface, such as landmarks (mm); None removes them."""
         self._points = None if points is None else _copy(points)
         with self._one_redraw():
             self._canvas.mark(self._points)
 
     def follow(self, camera: Float[Tensor, " 7"], light: Float[Tensor, " 9"]) -> None:
-        """Tells p_c and p_l of a fit: they are taken as long as `fit_view` is set."""
+        """Sets p_c and p_l of a fit, which are used while `fit_view` is on."""
         self._fit = _copy(camera), _copy(light)
         self._fit_view_changed()
 
     def link(self, other: MeshView) -> None:
-        """Seen from the same place from now on, both ways."""
+        """From now on both meshes have the same view."""
         self._canvas.link(other._canvas)
 
     def reset_view(self) -> None:
-        """Seen from the front again, in the neutral light."""
+        """Shows the mesh from the front again, in the neutral light."""
         self.fit_view = False
         self._canvas.camera = list(FRONT)
 
@@ -192,11 +192,11 @@ class MeshView(Component):
         self.changed()
 
     def _colours(self) -> tuple[np.ndarray, Tensor]:
-        """(H, W, 3) bytes of the texture's size, and where in it each vertex lies."""
+        """The colours as (H, W, 3) bytes of the texture's size, and the place of each vertex in them."""
         height, width, _ = self._texture.shape
         if self._scale and self.values is not None:
-            # The lower half holds clay, for vertices without a value; interpolating places instead of colours keeps
-            # every pixel's colour one of the bar's.
+            # The lower half is clay, for vertices without a value. Places are interpolated instead of colours, so that
+            # every pixel gets a colour of the bar.
             colours = np.broadcast_to(self._scale.colours(width), (height, width, 3)).copy()
             colours[height // 2 :] = CLAY
             known = self.values.isfinite()
@@ -245,7 +245,7 @@ def _copy(values: Tensor) -> Tensor:
 
 
 def _draw_edges(picture: Image.Image, vertices: Tensor, faces: Tensor, camera: Tensor) -> Image.Image:
-    """The edges of the triangles that face the eye, so faint that the surface shows through."""
+    """Draws the edges of triangles that face the eye, so faintly that the surface stays visible."""
     corners = vertices[faces]
     normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     front = (normals * (camera[:3] - corners[:, 0])).sum(1) > 0

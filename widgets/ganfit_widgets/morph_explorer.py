@@ -1,4 +1,4 @@
-"""A morphable model by hand: its modes, the 52 facial actions, random people, and what each moves."""
+"""Explores a morphable model: its modes, the 52 facial actions, random people, and what each of them moves."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from ganfit_widgets.picture_view import at_least
 from ganfit_widgets.sliders import Sliders
 from ganfit_widgets.spectrum import Spectrum
 
-LEADING = 10  # modes that have a slider
-PANEL = 460  # pixels: mesh and panel stand side by side in a page 1000 pixels wide
-FURTHEST = 3.0  # mm that the heat map reaches at least, so that a small change looks small
+LEADING = 10  # number of modes that have a slider
+PANEL = 460  # px, width; mesh and panel fit side by side on a page 1000 px wide
+FURTHEST = 3.0  # mm; the heat map reaches at least this far, so that a small change looks small
 
 
 class MorphExplorer(Component):
-    """S = mean + U_s p_s + U_e p_e (Eq. 2) with a slider for every leading mode. Alone in three lines:
+    """S = mean + U_s p_s + U_e p_e (Eq. 2), with a slider for each of the first modes. To use it alone:
 
         explorer = MorphExplorer(MorphableModel.default())
         display(explorer)
         explorer.actions = {"jawOpen": 0.7, "browInnerUp": 1.0}
 
     identity    p_s, in standard deviations
-    expression  p_e, in standard deviations, to which the facial actions are added
-    actions     facial actions by name, from 0 to 1; a model with expression modes of its own knows none
-    seed        of the random person last drawn; -1 before the first
+    expression  p_e, in standard deviations, without the facial actions, which are added
+    actions     facial actions by name, from 0 to 1; a model with its own expression modes has none
+    seed        seed of the last random person; -1 before the first
     heat_map    whether the surface is coloured by its distance from the mean face
     """
 
@@ -70,22 +70,22 @@ class MorphExplorer(Component):
 
     @property
     def vertices(self) -> Float[Tensor, "V 3"]:
-        """The face shown, mm."""
+        """The face that is shown, mm."""
         expression = torch.tensor(self.expression)
         if self.actions:
             expression = expression + self.model.expression({k: float(v) for k, v in self.actions.items()})
         return self.model.vertices(torch.tensor(self.identity), expression)
 
     def picture(self) -> Image.Image:
-        """The face, with or without the colours of distance, and the spectrum."""
+        """The face, with its heat map if that is on, and the spectrum."""
         return at_least(super().picture(), self.mesh.size + BAR_HEIGHT + TEXT_HEIGHT)
 
     def random_person(self) -> None:
-        """The next seed's person: every identity coefficient from N(0, 1), no expression."""
+        """Shows the person of the next seed: identity coefficients from N(0, 1), and no expression."""
         self.seed += 1
 
     def reset(self) -> None:
-        """Back to the mean face, in its own colours, seen from the front."""
+        """Goes back to the mean face, without heat map, seen from the front."""
         self.seed, self.actions, self.heat_map = -1, {}, False
         self.mesh.reset_view()
         self.identity, self.expression = (0.0,) * len(self.identity), (0.0,) * len(self.expression)
@@ -126,7 +126,7 @@ class MorphExplorer(Component):
     def _known_actions(self, proposal: dict) -> dict[str, float]:
         actions = {name: float(value) for name, value in proposal["value"].items()}
         if actions:
-            self.model.expression(actions)  # says which name is none
+            self.model.expression(actions)  # raises an error that names unknown actions
         return actions
 
     @observe("seed")
@@ -169,7 +169,7 @@ class MorphExplorer(Component):
 
 
 def words(name: str) -> str:
-    """eyeBlinkLeft -> eye blink left."""
+    """The words of a name: "eyeBlinkLeft" becomes "eye blink left"."""
     return re.sub("([A-Z])", lambda capital: f" {capital[1].lower()}", name)
 
 

@@ -1,4 +1,4 @@
-"""A photo and what was fitted to it: rendering, overlay with a wipe, difference, texture, landmarks."""
+"""Compares a photo with a fitted face: rendering, overlay with a wipe, difference, texture and landmarks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEGEND = f'<span style="color:{DETECTED}">●</span> detected <span style="color
 
 @dataclass(frozen=True)
 class FittedPhoto:
-    """What `PhotoView` shows of one step, computed once: all pictures are of the photo's size."""
+    """The pictures of one step that `PhotoView` shows. All have the photo's size, and are computed once."""
 
     rendering: Float[Tensor, "S S 3"]
     region: Float[Tensor, "S S 1"]
@@ -44,7 +44,7 @@ class FittedPhoto:
     @classmethod
     @torch.no_grad()
     def of(cls, photo: Photo, model: FaceModel, parameters: FaceParameters) -> FittedPhoto:
-        """Renders the face as the photo shows it. The region is the face that is compared: no hair, no ears."""
+        """Renders the face as the photo shows it. Its region is the part that is compared, without hair and ears."""
         vertices, texture = model.vertices(parameters), model.texture(parameters.texture)
         rendering = model.render_parts(vertices, texture, parameters, photo.size)
         region = rendering.interpolate(model.morphable.pixel_region[:, None])
@@ -57,14 +57,14 @@ class FittedPhoto:
 
 
 class PhotoView(Component):
-    """Compares a photo with a rendering. Alone in three lines:
+    """Compares a photo with a rendering. To use it alone:
 
         view = PhotoView(photo)
         view.show(FittedPhoto.of(photo, model, step.parameters))
         view
 
     view       which picture, one of VIEWS
-    wipe       the part of an overlay, from the left, in which the photo itself is seen; 0 to 1
+    wipe       the share of an overlay, from the left, that shows the photo itself; 0 to 1
     landmarks  whether the 68 landmarks are drawn, as detected and as projected
     """
 
@@ -99,12 +99,12 @@ class PhotoView(Component):
         self.show(None)
 
     def show(self, fitted: FittedPhoto | None) -> None:
-        """What was fitted; None shows the photo alone."""
+        """Shows a fitted face. None shows the photo alone."""
         self._fitted = fitted
         self._draw()
 
     def link(self, other: PhotoView) -> None:
-        """Both show the same from now on: view, wipe and landmarks."""
+        """From now on both have the same view, wipe and landmarks."""
         for name in ("view", "wipe", "landmarks"):
             widgets.link((self, name), (other, name))
 
@@ -144,7 +144,7 @@ class PhotoView(Component):
     @observe("view", "wipe", "landmarks")
     def _draw(self, _: dict | None = None) -> None:
         data = io.BytesIO()
-        self._drawn(2 * self.size).save(data, "JPEG", quality=90)  # the view may grow so far
+        self._drawn(2 * self.size).save(data, "JPEG", quality=90)  # the view may grow to twice its size
         self._image.value = data.getvalue()
         self._wipe.disabled = self.view != "overlay"
         self._bar.value = DIFFERENCE.bar() if self._fitted and self.view == "difference" else ""

@@ -1,4 +1,4 @@
-"""A picture with a line of text below it, exchanged in place."""
+"""Shows a picture with a line of text below it. The picture can be replaced."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ganfit_nb.results.drawing import FONT_SIZE, font
 from ganfit_nb.results.export import to_pil
 from ganfit_widgets.component import Component, grow
 
-CAPTION = 18  # pixels
+CAPTION = 18  # px, height
 
 
 def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures from top to bottom on white."""
+    """Joins pictures from top to bottom on white."""
     width, height = max(p.width for p in pictures), sum(p.height for p in pictures)
     sheet, y = Image.new("RGB", (width, height), "white"), 0
     for each in pictures:
@@ -29,20 +29,20 @@ def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
 
 
 def at_least(picture: Image.Image, height: int) -> Image.Image:
-    """The picture with room below it: a component's picture keeps its size, whatever it shows."""
+    """The picture, with white added below up to a height, so that a component's picture keeps its size."""
     sheet = Image.new("RGB", (picture.width, max(height, picture.height)), "white")
     sheet.paste(picture)
     return sheet
 
 
 class PictureView(Component):
-    """A picture of `size` pixels' width or, in a wide window, up to twice that. Alone in three lines:
+    """A picture `size` px wide, or up to twice that in a wide window. To use it alone:
 
         view = PictureView("the rendering", size=200)
         display(view)
         view.show(model.render(parameters, 128).image)
 
-    With `crisp`, pixels that are enlarged stay squares.
+    With `crisp`, enlarged pixels are squares with sharp edges.
     """
 
     def __init__(self, caption: str, *, size: int = 190, crisp: bool = False) -> None:
@@ -68,7 +68,7 @@ class PictureView(Component):
         self.changed()
 
     def show(self, image: Float[Tensor, "H W 3"] | Image.Image) -> None:
-        """Exchanges the picture: display values in [0, 1]."""
+        """Replaces the picture. A tensor has display values in [0, 1]."""
         picture = image if isinstance(image, Image.Image) else to_pil(image)
         if self.crisp:
             height = round(self.size * picture.height / picture.width)

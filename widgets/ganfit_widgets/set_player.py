@@ -1,4 +1,4 @@
-"""A fit to several photos of one person (Eq. 13), live: the person, and what it gives of every photo."""
+"""Plays a fit to several photos of one person (Eq. 13): the person, and the fit of every photo."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView, stacked
 
-SIDE = 150  # pixels of a picture
+SIDE = 150  # px, width of a picture
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class _Content:
 
 
 class SetPlayer(FitStages):
-    """Plays `fit_set` of several photos of one person. Alone in three lines:
+    """Plays `fit_set` of several photos of one person. To use it alone:
 
         player = SetPlayer([Photo.open(path) for path in paths], FaceModel.default(), FitConfig(steps=100))
         display(player)
         await player.finish()  # or press Play
 
-    The mesh is the person, without expression; below the photos is each one's own fit. `weights` and `free` are those
-    of the switches and sliders; every course keeps its own, and Restart gives back those of the beginning.
+    The mesh is the person, without expression. The fit of each photo is shown below the photo. The switches and sliders
+    change `weights` and `free`. Every course keeps its own values, and Restart brings back those of the beginning.
     """
 
     def __init__(
@@ -82,21 +82,21 @@ class SetPlayer(FitStages):
         self.reset()
 
     def picture(self) -> Image.Image:
-        """The person, every photo over its fit, and the curves."""
+        """The person, every photo with its fit below, and the curves."""
         pairs = zip(self._given, self._fitted, strict=True)
         photos = [stacked([given.picture(), fitted.picture()]) for given, fitted in pairs]
         return joined([self.mesh.picture(), *photos, self._chart.picture()])
 
     def settings(self) -> Values:
-        """Weights and free groups."""
+        """The present weights and free groups."""
         return self._settings.values()
 
     def restore(self, settings: Values) -> None:
-        """Changes them in place, and the switches with them."""
+        """Sets weights and free groups in place, and the switches with them."""
         self._settings.restore(settings)
 
     def prepare(self, steps: list[SetStep]) -> _Content:
-        """The person, each photo's fit over it, and the objectives so far."""
+        """The person, each photo with its fit drawn over it, and the history of the objectives."""
         person = steps[-1].shared(self.model)
         fits = zip(self.photos, steps[-1].steps, strict=True)
         with torch.no_grad():
@@ -106,7 +106,7 @@ class SetPlayer(FitStages):
         return _Content(vertices, texture, over, totals)
 
     def draw(self, content: _Content) -> None:
-        """Updates mesh, pictures and curves."""
+        """Updates the mesh, the pictures and the curves."""
         self.mesh.show(content.vertices, content.texture)
         for view, image in zip(self._fitted, content.over, strict=True):
             view.show(image)
@@ -114,7 +114,7 @@ class SetPlayer(FitStages):
         self._settings.refresh()
 
     def reset(self) -> None:
-        """The mean face, and the photos as they are."""
+        """Shows the mean face, and the photos without a fit."""
         self.mesh.show(self.model.morphable.mean, self._texture)
         for view, photo in zip(self._fitted, self.photos, strict=True):
             view.show(photo.image)

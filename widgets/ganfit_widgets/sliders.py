@@ -10,9 +10,9 @@ from traitlets import Tuple, observe
 
 
 class Sliders(widgets.VBox):
-    """One slider a label; `values` holds all their numbers, and setting it moves them.
+    """One slider for each label. `values` holds the numbers of all sliders; setting it moves them.
 
-    A number beyond the slider's range is kept; the slider then stands at its end.
+    A number outside a slider's range is kept, and the slider stands at its end.
     """
 
     values = Tuple()

@@ -1,4 +1,4 @@
-"""How much of a model's variance its first modes hold, as curves."""
+"""Shows the share of a model's variance that its first modes hold, as curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 14, 44, 24
 
 
 class Spectrum(Component):
-    """Share of the variance against the number of modes, cumulative. Alone in two lines:
+    """The cumulative share of the variance against the number of modes. To use it alone:
 
     spectrum = Spectrum({"identity": model.identity_basis, "expression": model.expression_basis})
     spectrum
@@ -32,7 +32,7 @@ class Spectrum(Component):
         super().__init__([widgets.HTML(self._drawing.svg("share of the variance"))])
 
     def picture(self) -> Image.Image:
-        """The chart on white."""
+        """The chart on a white background."""
         return self._drawing.picture()
 
 

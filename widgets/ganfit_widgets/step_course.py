@@ -1,4 +1,4 @@
-"""One course of a player: the steps taken, how fast, and when the next picture is due."""
+"""One course of a player: its steps, its pace, and the time when the next picture is due."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
 
-SHOW_EVERY = 0.15  # seconds between two pictures at least; WebGL in software draws about ten a second
-SHOW_SHARE = 4  # and after each picture this many times as long for steps alone,
-SHOW_WITHIN = 1.0  # but at most so many seconds
-RATE_OVER = 10  # steps the pace is averaged over
+SHOW_EVERY = 0.15  # s, between two pictures at least; software WebGL draws about ten a second
+SHOW_SHARE = 4  # after a picture, only steps are computed for this many times the picture's time,
+SHOW_WITHIN = 1.0  # s, but at most for this long
+RATE_OVER = 10  # number of steps that the pace is averaged over
 
 
 class Shows(Protocol):
-    """What a course asks its player for, in a worker."""
+    """The part of a player that a course calls, in a worker."""
 
     @property
     def looks_back(self) -> bool:
-        """Whether no picture of the newest step is wanted."""
+        """Whether the reader looks at an older step, so that no picture of the newest is wanted."""
 
     def describe(self, steps: list[Any]) -> str:
         """The last of `steps` in words."""
 
     def remaining(self, steps: list[Any]) -> int | None:
-        """How many steps follow it, if that is known."""
+        """The number of steps that follow the last of `steps`, or None if it is unknown."""
 
     def effort(self, step: Any) -> float:
-        """How long a step takes, in a unit that all steps share."""
+        """The time that a step takes, in a unit that all steps share."""
 
     def effort_left(self, steps: list[Any]) -> float | None:
-        """How long all take that follow the last of `steps`, in the same unit."""
+        """The time of all steps that follow the last of `steps`, in the same unit, or None if it is unknown."""
 
     def prepare(self, steps: list[Any]) -> Any:
-        """What is needed to show it."""
+        """The content that is needed to show the last of `steps`."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """How step `index` is shown: the line beside the buttons, and what a subclass of StepPlayer prepared."""
+    """The content to show step `index`: the line beside the buttons, and the result of the player's `prepare`."""
 
     index: int
     line: str
@@ -48,9 +48,9 @@ class Picture:
 
 @dataclass
 class Course:
-    """Its methods run in workers. One alone takes steps and appends to `steps`; another looks at what is there.
+    """A course. Its methods run in two workers: one takes steps and appends them to `steps`, the other only reads.
 
-    settings  of the player when the newest step was taken
+    settings  settings of the player when the newest step was taken
     before    the steps of the course that this one branched off from
     """
 
@@ -66,7 +66,7 @@ class Course:
     _efforts: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
 
     def take(self, player: Shows) -> Picture | None:
-        """One step, and its picture if it is time for one."""
+        """Takes one step. Returns its picture if it is time for one, else None."""
         start = monotonic()
         try:
             self.steps.append(next(self.source))
@@ -74,14 +74,14 @@ class Course:
             self._efforts.append(player.effort(self.steps[-1]))
         except StopIteration:
             self.ended = True
-        except Exception as error:  # whatever a generator raises is for the reader, not for the kernel's log
+        except Exception as error:  # the player shows it to the reader; in the kernel's log nobody would see it
             self.ended, self.failure = True, error
         if player.looks_back or not (self.ended or monotonic() >= self._next_show):
             return None
         return self.picture(None, player)
 
     def picture(self, index: int | None, player: Shows) -> Picture | None:
-        """The picture of a step, by default the newest, unless it is the one that is shown."""
+        """The picture of a step, by default of the newest. None if this step is shown already."""
         index = len(self.steps) - 1 if index is None else index
         if index == self.shown:
             return None
@@ -92,7 +92,7 @@ class Course:
         return picture
 
     def line(self, index: int, player: Shows) -> str:
-        """A step in words, and of the newest the pace and the time left."""
+        """A step in words; for the newest step with the pace and the time left."""
         line = player.describe(self.steps[: index + 1])
         return line + self._pace(player) if index == len(self.steps) - 1 else line
 

@@ -1,10 +1,10 @@
-"""Play, Pause, Step, scrub and branch for any generator of steps, with buttons that answer while it runs.
+"""Plays any generator of steps: Play, Pause, Step, scrub and branch. The buttons work while it runs.
 
-A branch is a course of its own: all courses are kept by name, to be switched between.
+A branch is a new course. All courses have names, and the reader can switch between them.
 
-A step is computed in a worker thread, so the kernel's event loop stays free for clicks; pausing is not asking for the
-next step. Pictures are made in the worker too, one at a time and only now and then: they never pile up. What the reader
-seeks is made in a worker of its own, beside the step under way: an answer does not wait for that.
+A step is computed in a worker thread, so that the kernel's event loop is free for clicks. To pause means to ask for no
+further step. Pictures are made in the same worker, one at a time, and not after every step, so that they do not wait in
+a queue. When the reader seeks a step, its picture is made in a second worker, and does not wait for the present step.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from ganfit_widgets.course_bar import CourseBar
 from ganfit_widgets.step_course import Course, Picture
 from ganfit_widgets.transport import Transport
 
-# One worker for all players: two fits at once would only fight over the same cores.
+# All players share one worker, because two fits at once would only compete for the same cores.
 WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ganfit-player")
 LOOKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ganfit-looker")
-COURSE = "course"  # courses are called "course 1" and so on until they get another name
-TICK = 0.02  # seconds between two looks at a clock
+COURSE = "course"  # courses are called "course 1", "course 2" and so on, until they get other names
+TICK = 0.02  # s, between two looks at the clock
 
 
 class StepPlayer(Component):
-    """Plays `steps`: a generator, or a function that returns a new one (then there is Restart). If that function takes
-    `start`, a step to go on from, there is "Branch from here" too. Alone in three lines:
+    """Plays `steps`: a generator, or a function that returns a new one. With a function there is a Restart button. If
+    it takes `start`, a step to go on from, there is also "Branch from here". To use it alone:
 
         player = StepPlayer(partial(invert, target, texture))
         display(player)
@@ -44,14 +44,14 @@ class StepPlayer(Component):
 
     playing   whether steps are being taken; set it to play or pause
     index     position of the newest step in `steps`; -1 before the first
-    shown     position of the step on the screen
-    finished  the generator has ended
+    shown     position of the step that is shown
+    finished  whether the generator has ended
     course    name of the course that is shown; set it to switch
-    names     of all courses
-    error     one sentence, when the generator raised
-    speed     at most so many steps a second; 0: as fast as they are computed
+    names     names of all courses
+    error     one sentence, when the generator has raised an exception
+    speed     largest number of steps a second; 0 for no limit
 
-    Subclasses say what a step looks like: what `prepare` makes in the worker, `draw` puts into widgets.
+    Subclasses define how a step is shown: `prepare` makes the content in the worker, `draw` puts it into widgets.
     """
 
     playing = Bool(False)
@@ -89,35 +89,35 @@ class StepPlayer(Component):
 
     @property
     def courses(self) -> dict[str, list[Any]]:
-        """The steps of every course by its name."""
+        """The steps of every course, by its name."""
         return {name: self._courses[name].steps for name in self.names}
 
     @property
     def wanted(self) -> int:
-        """The step the reader looks at: the one that was sought, even if its picture is not there yet."""
+        """The position of the step that the reader wants to see, even if its picture does not exist yet."""
         return self.shown if self._sought is None else self._sought
 
     @property
     def looks_back(self) -> bool:
-        """Whether the reader has sought a step, and is not to be led on to the newest."""
+        """Whether the reader has chosen a step. Then the player does not move on to the newest."""
         return self._sought is not None
 
     def play(self) -> None:
-        """Takes steps until paused or at the end; returns at once."""
+        """Takes steps until it is paused or at the end. Returns at once."""
         self.playing = not self.finished
 
     def pause(self) -> None:
-        """Stops after the step under way."""
+        """Stops after the step that is being computed."""
         self.playing = False
 
     def step(self) -> None:
-        """Asks for one step; returns at once."""
+        """Asks for one step. Returns at once."""
         self.playing, self._sought = False, None
         self._asked += 1
         self._wake()
 
     def scrub(self, index: int) -> None:
-        """Pauses and shows an earlier step. Nothing is forgotten: Play goes on after the newest."""
+        """Pauses and shows an earlier step. No step is deleted: Play goes on after the newest."""
         if not 0 <= index < len(self.steps):
             raise GanfitError(f"There is no step {index}; steps has {len(self.steps)}, the first at 0.")
         self.playing, self._asked, self._sought = False, 0, index
@@ -127,7 +127,7 @@ class StepPlayer(Component):
             self._settle(self._course, LOOKER.submit(self._course.picture, index, self), sought=True)
 
     def branch(self, name: str = "") -> None:
-        """A new course that goes on from the shown step, under the present settings; the one it leaves is kept."""
+        """Begins a new course at the shown step, with the present settings. The old course is kept."""
         if self._new is None or not self.can_branch:
             raise GanfitError("These steps cannot branch; give the player a function that takes start=step.")
         if self.wanted < 0:
@@ -137,12 +137,12 @@ class StepPlayer(Component):
         self._begin(Course(self._new(start=kept[-1]), kept, shown=self.wanted, before=left.steps), self._free(name))
 
     def restart(self) -> None:
-        """Forgets the steps of this course and begins it again, paused, with the settings the player was made with."""
+        """Deletes the steps of this course and begins it again, paused, with the first settings of the player."""
         self.restore(self._made_with)
         self._begin_again()
 
     def _begin_again(self) -> None:
-        """The same with the present settings."""
+        """Deletes the steps of this course and begins it again, with the present settings."""
         if self._new is None:
             raise GanfitError("A generator cannot begin again; give the player a function that returns one.")
         self._begin(Course(self._new()), self.course)
@@ -151,7 +151,7 @@ class StepPlayer(Component):
         self.changed()
 
     def add(self, steps: list[Any], name: str = "", settings: Any = None) -> None:
-        """Shows steps that were taken elsewhere as another course, which can go on from the last of them."""
+        """Shows steps from elsewhere as another course. It can go on from the last of them."""
         if self._new is None or not self.can_branch:
             raise GanfitError("These steps cannot go on; give the player a function that takes start=step.")
         name = self._free(name)
@@ -160,7 +160,7 @@ class StepPlayer(Component):
         self.course = name
 
     def rename(self, name: str) -> None:
-        """Another name for the course that is shown; GanfitError when it is empty or another course has it."""
+        """Renames the course that is shown. Raises GanfitError when the name is empty or another course has it."""
         if name == self.course:
             return
         self._free(name, exactly=True)
@@ -170,7 +170,7 @@ class StepPlayer(Component):
         del self._courses[old]
 
     def delete(self) -> None:
-        """Forgets the course that is shown and switches to the one before it; the last one stays."""
+        """Deletes the course that is shown and switches to the one before it. The last course is not deleted."""
         if len(self.names) == 1:
             raise GanfitError("This is the only course; use Restart to begin it anew.")
         old, left = self.course, [name for name in self.names if name != self.course]
@@ -179,7 +179,7 @@ class StepPlayer(Component):
         self.names = tuple(left)
 
     def run(self, steps: int | None = None) -> None:
-        """For scripts: takes so many steps, or all that are left. Raises what the generator raises."""
+        """Takes so many steps, or all that are left, and waits; for scripts. Raises what the generator raises."""
         self.playing, self._asked, self._sought = False, 0, None
         course = self._course
         goal = None if steps is None else len(course.steps) + steps
@@ -190,7 +190,7 @@ class StepPlayer(Component):
             raise course.failure
 
     async def finish(self) -> None:
-        """Plays to the end; the buttons answer meanwhile. Raises what the generator raises."""
+        """Plays to the end. The buttons work during this time. Raises what the generator raises."""
         self.play()
         while not self.finished:
             await asyncio.sleep(TICK)
@@ -198,13 +198,13 @@ class StepPlayer(Component):
             raise self._course.failure
 
     async def rest(self) -> None:
-        """Waits until everything that was asked for is on the screen, unless it plays."""
-        await asyncio.sleep(TICK)  # what a click asks for is begun in the next turn of the loop
+        """Waits until every step that was asked for is shown. It does not wait for a player that is playing."""
+        await asyncio.sleep(TICK)  # the action of a click begins in the next turn of the loop
         while self._unfinished or (self._task and not self._task.done() and not self.playing):
             await asyncio.sleep(TICK)
 
     def close(self) -> None:
-        """Ends the steps and the widget; a step under way is computed and dropped."""
+        """Closes the player. A step that is being computed is finished and dropped."""
         self.playing, self._asked, self._course = False, 0, Course(iter(()), ended=True)
         self._courses = {self.course: self._course}
         self.finished = True
@@ -215,30 +215,33 @@ class StepPlayer(Component):
         return self.counted(steps)
 
     def counted(self, steps: list[Any]) -> str:
-        """ "step 3 of 20", counted from 1, or "step 3" where the end is not known."""
+        """The number of the last step, counted from 1: "step 3 of 20", or "step 3" when the end is unknown."""
         left = self.remaining(steps)
         return f"step {len(steps)}" if left is None else f"step {len(steps)} of {len(steps) + left}"
 
     def settings(self) -> Any:
-        """What the next steps depend on besides the last one; kept with every course, and given back to `restore`."""
+        """The values, besides the last step, that the next steps depend on.
+
+        They are kept with every course, and passed to `restore`.
+        """
 
     def restore(self, settings: Any) -> None:
         """Makes `settings` the present ones."""
 
     def remaining(self, steps: list[Any]) -> int | None:
-        """How many steps follow the last of `steps`, if that is known."""
+        """The number of steps that follow the last of `steps`, or None if it is unknown."""
         return None
 
     def effort(self, step: Any) -> float:
-        """How long this step takes, compared with others: what the time left is told from."""
+        """The time of this step, relative to others. The time left is estimated from it."""
         return 1.0
 
     def effort_left(self, steps: list[Any]) -> float | None:
-        """How much follows the last of `steps` in all, if that can be told; an estimate will do."""
+        """The effort of all steps after the last of `steps`, or None if it is unknown. It may be an estimate."""
         return self.remaining(steps)
 
     def prepare(self, steps: list[Any]) -> Any:
-        """What `draw` needs to show the last of `steps`. Called in the worker, only for steps that are shown."""
+        """The content that `draw` needs for the last of `steps`. Called in the worker, for steps that are shown."""
         return steps[-1]
 
     def draw(self, content: Any) -> None:
@@ -277,7 +280,7 @@ class StepPlayer(Component):
             self.reset()
 
     def _free(self, name: str, exactly: bool = False) -> str:
-        """The name if no course has it; without one the first "course N" that is free."""
+        """The given name if no course has it. Without a name, the first "course N" that is free."""
         if name and name not in self._courses:
             return name
         if name or exactly:
@@ -285,7 +288,7 @@ class StepPlayer(Component):
         return next(name for n in count(1) if (name := f"{COURSE} {n}") not in self._courses)
 
     def _begin(self, course: Course, name: str) -> None:
-        """Goes on with a new course, which takes the name's place or gets one of its own."""
+        """Goes on with a new course. It replaces the course with this name, or is added."""
         self._courses[name] = course
         self._take_up(course)
         if name not in self.names:
@@ -293,7 +296,7 @@ class StepPlayer(Component):
         self.course = name
 
     def _take_up(self, course: Course) -> None:
-        self._course.shown = self.wanted  # where the reader finds it again
+        self._course.shown = self.wanted  # the same step is shown when the reader returns
         self.playing, self._asked, self._sought = False, 0, None
         self._course = course
         failure = course.failure
@@ -314,8 +317,8 @@ class StepPlayer(Component):
             self._task = loop.create_task(self._drive(loop))
 
     async def _drive(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Takes and shows steps while any are wanted."""
-        next_step = 0.0  # the time before which `speed` allows no further step
+        """Takes and shows steps as long as some are wanted."""
+        next_step = 0.0  # earliest time of the next step that `speed` allows
         while True:
             course = self._course
             if self._seeks:
@@ -336,7 +339,7 @@ class StepPlayer(Component):
             self._settle(course, work)
 
     async def _wait(self, work: Future[Picture | None], loop: asyncio.AbstractEventLoop) -> None:
-        """Until a step is done; what the reader seeks meanwhile is shown beside it."""
+        """Waits until a step is done. Steps that the reader seeks are shown during this time."""
         done = asyncio.wrap_future(work, loop=loop)
         while not done.done():
             await asyncio.wait([done], timeout=TICK)
@@ -346,7 +349,7 @@ class StepPlayer(Component):
 
     @property
     def _seeks(self) -> bool:
-        """Whether the reader waits for a step's picture."""
+        """Whether the reader is waiting for the picture of a step."""
         return self.looks_back and self._sought != self._course.shown
 
     async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -358,8 +361,8 @@ class StepPlayer(Component):
         self._settle(course, work, sought=True)
 
     def _settle(self, course: Course, work: Future[Picture | None], sought: bool = False) -> None:
-        """On the event loop: what a worker made goes into the traits and widgets."""
-        if course is not self._course:  # restarted, branched or closed meanwhile
+        """Puts the result of a worker into the traits and widgets. Called on the event loop."""
+        if course is not self._course:  # the player was restarted, branched or closed in the meantime
             return
         work.exception()  # in a script this waits for the worker
         if len(course.steps) - 1 > self.index:
@@ -378,7 +381,7 @@ class StepPlayer(Component):
             self.error = _sentence(course.failure) if course.failure else ""
             self.playing, self.finished = False, True
             if course.steps and not course.failure:
-                self.transport.status.value = course.line(course.shown, self)  # nothing is left
+                self.transport.status.value = course.line(course.shown, self)  # the time left is gone from the line
 
 
 def _sentence(error: Exception) -> str:

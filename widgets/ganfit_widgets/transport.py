@@ -1,4 +1,4 @@
-"""The controls of a player: Play, Pause, Step, Restart, speed, and a scrubber over all steps to branch from."""
+"""The controls of a player: Play, Pause, Step, Restart, speed, and a scrubber over all steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPEEDS = {"as fast as it goes": 0.0, "10 steps a second": 10.0, "3 steps a secon
 
 
 class Transport(widgets.VBox):
-    """Buttons that call a player's methods, and follow its traits."""
+    """Buttons that call a player's methods and show the state of its traits."""
 
     def __init__(self, player: StepPlayer) -> None:
         self._player = player
@@ -56,19 +56,19 @@ class Transport(widgets.VBox):
         self.pause.disabled = not player.playing
         self.branch.disabled = player.playing or player.wanted < 0
         self.scrubber.disabled = player.index < 1
-        with self.scrubber.hold_trait_notifications():  # while playing it moves with the pictures, not with every step
+        with self.scrubber.hold_trait_notifications():  # it moves with the pictures, not with every step
             self.scrubber.max = max(player.shown if player.playing else player.index, 0) + 1
-            self.scrubber.value = max(player.wanted, 0) + 1  # not back to a picture that lags behind the reader's hand
+            self.scrubber.value = max(player.wanted, 0) + 1  # stays at the reader's choice while its picture is made
         text = html.escape(player.error)
         self._message.value = f'<span class="ganfit-error">{text}</span>' if text else ""
 
     def _follow_speed(self, change: dict) -> None:
-        if change["new"] not in SPEEDS.values():  # a program may choose any
+        if change["new"] not in SPEEDS.values():  # a program may set any speed
             self.speed.options = [*SPEEDS.items(), (f"{change['new']:g} steps a second", change["new"])]
         self.speed.value = change["new"]
 
     def _scrubbed(self, change: dict) -> None:
-        if change["new"] - 1 != max(self._player.wanted, 0):  # moved by the reader, not by the player
+        if change["new"] - 1 != max(self._player.wanted, 0):  # the reader has moved it, not the player
             self._player.scrub(change["new"] - 1)
 
     def _branch(self) -> None:

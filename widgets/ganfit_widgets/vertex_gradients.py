@@ -1,4 +1,7 @@
-"""Where on the face a loss would have the surface pushed out or in: by its gradient, and measured patch by patch."""
+"""Shows where a loss falls when the surface of the face is pushed out or in.
+
+The gradient says so at every vertex, and a measurement confirms it patch by patch.
+"""
 
 from __future__ import annotations
 
@@ -33,16 +36,17 @@ UNIT = "loss/mm"
 
 
 class VertexGradients(StepPlayer):
-    """d loss / d vertex along the normal, as heat maps: red grows when pushed out, blue shrinks. Alone in three lines:
+    """d loss / d vertex along the normal, as heat maps. To use it alone:
 
         view = VertexGradients(model, parameters, photo)
         display(view)
         await view.finish()  # or press Play: measures one patch after the other
 
-    The first mesh has the gradient at every vertex, the second the same summed over patches, the third what the loss
-    does when each patch is really pushed.
+    Where the surface is red, the loss grows when it is pushed out; where it is blue, the loss falls. The first mesh has
+    the gradient at every vertex, and the second the sum of the gradient over each patch. The third has the measured
+    change of the loss when each patch is pushed.
 
-    term  the term of Eq. 12 looked at, as LossWeights names it
+    term  the term of Eq. 12, by its name in LossWeights
     """
 
     term = Unicode("pixel")
@@ -75,7 +79,7 @@ class VertexGradients(StepPlayer):
 
     @property
     def weights(self) -> LossWeights:
-        """Those of the term alone."""
+        """The weights with the chosen term alone."""
         return LossWeights().only(self.term)
 
     @validate("term")
@@ -89,18 +93,18 @@ class VertexGradients(StepPlayer):
         self.restart()
 
     def describe(self, steps: list[Any]) -> str:
-        """How many patches are measured, and how well they agree."""
+        """The number of measured patches, and the agreement of measurement and gradient."""
         told = self.told[[patch for patch, _ in steps]]
         measured = torch.tensor([value for _, value in steps])
         cosine = float(torch.cosine_similarity(told, measured, dim=0))
         return f"{len(steps)} of {PATCHES} patches measured · cosine between gradient and measurement {cosine:.3f}"
 
     def remaining(self, steps: list[Any]) -> int:
-        """To the last patch."""
+        """The number of patches that are left."""
         return PATCHES - len(steps)
 
     def prepare(self, steps: list[Any]) -> Float[Tensor, " V"]:
-        """The measured values at the vertices; NaN where nothing is measured yet."""
+        """The measured values at the vertices; NaN where no patch is measured yet."""
         values = torch.full((PATCHES,), torch.nan)
         for patch, value in steps:
             values[patch] = value
@@ -112,7 +116,7 @@ class VertexGradients(StepPlayer):
         self._meshes[2].show_values(content, label="measured", unit=UNIT, limits=self._limits, diverging=True)
 
     def reset(self) -> None:
-        """The gradient, and nothing measured."""
+        """Shows the gradient, without measurements."""
         gradient = vertex_gradient(self.objective, self.parameters, self.weights)
         self.told = self.patches.derivatives(gradient)
         outward = torch.where(self._on_face, (gradient * self.patches.normal).sum(1), torch.nan)

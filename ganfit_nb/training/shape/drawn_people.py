@@ -1,4 +1,4 @@
-"""Photographs of people who were drawn at random: what a recogniser can be asked about and the truth is known.
+"""Renders photographs of random people, to ask a recogniser about faces whose true shape is known.
 
 A person is a shape and a skin from the models' priors. Each photograph has its own expression, view, light, exposure,
 background, blur and JPEG compression.
@@ -26,25 +26,28 @@ from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.renderer.camera import orbit_camera
 
-SIZE, SEEN = 384, 256  # px of the photograph, and of the picture that a fit shows the recogniser
+SIZE, SEEN = 384, 256  # px, side of the photograph, and of the picture that the recogniser sees in a fit
 VIEWS = 2
-YAW_SD, PITCH_SD, LIMIT = math.radians(16), math.radians(7), 2.2  # limit in standard deviations
-NEAREST, FARTHEST = 400.0, 1800.0  # mm
+YAW_SD, PITCH_SD, LIMIT = math.radians(16), math.radians(7), 2.2  # rad; the limit is in standard deviations
+NEAREST, FARTHEST = 400.0, 1800.0  # mm, of the camera
 MAXIMUM_BLUR = 2.0  # px, standard deviation
-EXPOSURE_SD = 0.25  # of the logarithm
-QUALITY = 35.0, 95.0  # of JPEG
+EXPOSURE_SD = 0.25  # standard deviation of its logarithm
+QUALITY = 35.0, 95.0  # lowest and highest, of the JPEG file
 
 
 @dataclass(frozen=True)
 class DrawnPerson:
-    """p_s, and the recogniser's embedding of each photograph."""
+    """A random person: p_s, and the recogniser's embedding of each photograph."""
 
     identity: Float[Tensor, " S"]
     embeddings: Float[Tensor, "n D"]
 
 
 def drawn_people(model: FaceModel, network: IdentityNetwork, numbers: range) -> Iterator[DrawnPerson]:
-    """Person k of the numbers depends on k alone. People whose face is not found in every photograph are left out."""
+    """Yields a random person for each number k. The person depends on k alone.
+
+    People whose face is not found in every photograph are left out.
+    """
     seen = model.seen_at(SEEN)
     for number in numbers:
         generator = torch.Generator().manual_seed(1_000_000 + number)
@@ -62,7 +65,7 @@ def drawn_people(model: FaceModel, network: IdentityNetwork, numbers: range) -> 
 
 
 def photograph(model: FaceModel, person: FaceParameters, generator: torch.Generator) -> Float[Tensor, "H W 3"]:
-    """One photograph of a person."""
+    """A photograph of a person, with random expression, view, light and quality."""
 
     def uniform(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand((), generator=generator))
@@ -86,7 +89,7 @@ def uniform_seed(generator: torch.Generator) -> int:
 
 
 def _background(generator: torch.Generator) -> Float[Tensor, "H W 3"]:
-    """Smooth patches of colour."""
+    """A background of smooth patches of colour."""
     patches = torch.rand(1, 3, 4, 4, generator=generator)
     return F.interpolate(patches, (SIZE, SIZE), mode="bicubic", align_corners=False)[0].permute(1, 2, 0)
 

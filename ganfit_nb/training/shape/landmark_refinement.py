@@ -1,9 +1,10 @@
-"""Moves the mesh's dense landmarks to where the detector sees them, and weighs them by how steadily it does.
+"""Moves the mesh's dense landmarks to the places where the detector sees them, and gives a weight to each.
 
-Random faces are rendered from known cameras and given to the detector. Each landmark is then shifted, in the surface,
-by the two-parameter least-squares step that best explains all its detections; a shift common to all faces is a
-difference of definition between canonical mesh and detector, while what differs from face to face is noise and stays.
-The mouth is held open meanwhile, because a point may slide along its lip, but never to the other one.
+Random faces are rendered from known cameras and shown to the detector. Each landmark is then shifted within the surface
+by the step that best explains all its detections (least squares in two parameters). A shift that all faces share is
+corrected: there, the detector defines the point differently from the canonical mesh. What differs from face to face is
+noise; a point with less noise gets a larger weight. The mouth is held open for the shift, because a point may slide
+along its lip, but must not cross to the other lip.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ FACES = 60
 SIZE = 512
 TEXELS = 512
 MAX_YAW, MAX_PITCH = math.radians(25), math.radians(12)
-MAX_JAW = 0.4  # of the facial action. Corners of a mouth are where it opens, as the smiles of portraits show
-OUTLIER = 3.0  # mm; a residual beyond this counts less (Huber)
-JAW_OPEN = 0.3  # of the facial action: lips that touch in the mean face are 10 mm apart
-IRIS_TRUST = 0.25  # five points an eye tell of gaze alone
+MAX_JAW = 0.4  # largest, of the facial action; an open mouth shows the detector where its corners are
+OUTLIER = 3.0  # mm; a larger residual counts less (Huber)
+JAW_OPEN = 0.3  # of the facial action; lips that touch in the mean face are then 10 mm apart
+IRIS_TRUST = 0.25  # factor on the weights of the irises, whose five points an eye tell only the gaze
 ROUNDS = 3
-IRISES = 468  # the first of their points
-REGIONS = {  # iBUG ranges
+IRISES = 468  # index of their first point
+REGIONS = {  # ranges of iBUG points
     "jaw": slice(0, 17),
     "brows": slice(17, 27),
     "nose": slice(27, 36),
@@ -52,7 +53,7 @@ REGIONS = {  # iBUG ranges
 
 @dataclass(frozen=True)
 class Observation:
-    """A rendered face, the camera and the detector's points."""
+    """The vertices of a rendered face, its camera and the points that the detector found."""
 
     vertices: Float[Tensor, "V 3"]
     camera: Float[Tensor, " 7"]
@@ -60,7 +61,10 @@ class Observation:
 
 
 def refine_landmarks(model: MorphableModel) -> MorphableModel:
-    """The model with its dense points (and the 68) refined; prints the bias before and after on faces not used."""
+    """The model with refined dense points, and with the 68 points that follow from them.
+
+    It prints the bias before and after, on faces that were not used.
+    """
     face = Face(UvLayout.of(model, TEXELS))
     bases = np.stack([procedural_base(np.random.default_rng([1, k]), face) for k in range(PROCEDURAL_BASES)])
     skins = UvCorpus(face, bases.astype(np.float16), np.linspace(0.0, 1.0, len(bases)))
@@ -77,8 +81,11 @@ def refine_landmarks(model: MorphableModel) -> MorphableModel:
 
 
 def trust(model: MorphableModel, observations: list[Observation]) -> Float[Tensor, " 478"]:
-    """Inverse variance of every dense point's detections, 1 for the steadiest twentieth, equal on both sides; of
-    irises less."""
+    """The weight of every dense point: the inverse variance of its detections.
+
+    It is 1 for the twentieth of the points with the least variance. A point and its mirror image have the same weight.
+    Irises get less.
+    """
     squared = torch.stack([_tangent_jacobian(model, seen)[0].square().sum(1) for seen in observations]).mean(0)
     variance = (squared + squared[_mirror()]) / 2
     steady = (variance.quantile(0.05) / variance).clamp(max=1)
@@ -86,7 +93,7 @@ def trust(model: MorphableModel, observations: list[Observation]) -> Float[Tenso
 
 
 def observe(model: MorphableModel, skins: UvCorpus, people: range) -> list[Observation]:
-    """Renders random faces and detects their landmarks; faces the detector misses are left out."""
+    """Renders random faces and detects their landmarks. Faces that the detector misses are left out."""
     detector, found = MediaPipeDetector(), []
     for person in people:
         generator = torch.Generator().manual_seed(person)
@@ -110,7 +117,10 @@ def observe(model: MorphableModel, skins: UvCorpus, people: range) -> list[Obser
 
 
 def bias(model: MorphableModel, observations: list[Observation], indices: slice) -> tuple[float, float]:
-    """(median length of the mean residual, rms of the rest) of some iBUG points, mm; the jaw by its marching points."""
+    """(median length of the mean residual, rms of the rest) of some iBUG points, mm.
+
+    The jaw's points are those on the outline of the view.
+    """
     rows = []
     for seen in observations:
         points = model.landmarks68(seen.vertices, seen.camera[:3])
@@ -123,7 +133,10 @@ def bias(model: MorphableModel, observations: list[Observation], indices: slice)
 
 
 def _shifted(model: MorphableModel, observations: list[Observation]) -> Surface:
-    """One Gauss-Newton step of every landmark in its tangent plane, back on the surface, and made symmetric."""
+    """The landmarks after one Gauss-Newton step of each in its tangent plane.
+
+    They are then made symmetric and projected back onto the surface.
+    """
     points = model.dense_landmarks
     normal, right = torch.zeros(len(points), 2, 2), torch.zeros(len(points), 2)
     for seen in observations:
@@ -131,7 +144,7 @@ def _shifted(model: MorphableModel, observations: list[Observation]) -> Surface:
         weight = (OUTLIER / residual.norm(dim=1).clamp(min=OUTLIER))[:, None]
         normal += (weight[..., None] * jacobian).mT @ jacobian
         right += torch.einsum("lij,li->lj", weight[..., None] * jacobian, residual)
-    # the small ridge keeps points that are always seen edge-on where they are
+    # The small ridge keeps points in place that are always seen at a flat angle.
     step = torch.linalg.solve(normal + 0.05 * len(observations) * torch.eye(2), right)
     vertices = model.vertices(torch.zeros(len(model.identity_basis)), model.expression({"jawOpen": JAW_OPEN}))
     axes = _tangents(vertices[points.corners])
@@ -140,7 +153,7 @@ def _shifted(model: MorphableModel, observations: list[Observation]) -> Surface:
 
 
 def _tangents(corners: Float[Tensor, "L 3 3"]) -> Float[Tensor, "L 2 3"]:
-    """Orthonormal tangent axes of triangles, tied to their first edge."""
+    """Two orthonormal axes in the plane of each triangle. The first lies along its first edge."""
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     one = torch.nn.functional.normalize(first, dim=1)
     two = torch.nn.functional.normalize(second - (second * one).sum(1, keepdim=True) * one, dim=1)
@@ -148,7 +161,10 @@ def _tangents(corners: Float[Tensor, "L 3 3"]) -> Float[Tensor, "L 2 3"]:
 
 
 def _tangent_jacobian(model: MorphableModel, seen: Observation) -> tuple[Float[Tensor, "L 2"], Float[Tensor, "L 2 2"]]:
-    """Residuals in mm at the face's distance and how they fall per mm of movement along the two tangents."""
+    """The residuals of the points, in mm at the face's distance, and the effect of moving the points.
+
+    The second array says by how much a residual falls for each mm of movement along the two tangents.
+    """
     points = model.dense_landmarks
     axes = _tangents(seen.vertices[points.corners])
     position = points.on(seen.vertices)
@@ -163,15 +179,15 @@ def _mirrored_mean(points: Float[Array, "478 3"]) -> Float[Array, "478 3"]:
 
 
 def _mirror() -> Int[Array, " 478"]:
-    """Which of the dense points each becomes in a mirror."""
+    """The index of the dense point that each becomes in a mirror."""
     with shipped("canonical_face_mesh.safetensors") as path:
         canonical = load_file(path)["vertices"].numpy()
-    # the irises: centre, then right, top, left, bottom in the image; a mirror swaps the eyes and right with left
+    # An iris has its centre, then right, top, left and bottom in the image. A mirror swaps eyes, and left and right.
     return np.concatenate([mirror_index(canonical), [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]])
 
 
 def _on_the_same_part(model: MorphableModel, vertices: Float[Array, "V 3"], points: Float[Array, "478 3"]) -> Surface:
-    """The nearest surface points: of the irises on the eyeballs, of the others on the skin."""
+    """The surface points nearest to the landmarks: on the eyeballs for irises, on the skin for all others."""
     faces = model.faces.numpy()
     iris_vertices = model.dense_landmarks.corners[IRISES:].numpy()
     eyeball = np.isin(faces, _connected(faces, iris_vertices)).all(1)
@@ -182,7 +198,7 @@ def _on_the_same_part(model: MorphableModel, vertices: Float[Array, "V 3"], poin
 
 
 def _connected(faces: Array, seed: Array) -> Array:
-    """All vertices that hang together with the seeds."""
+    """All vertices that are connected with the seeds."""
     reached = np.zeros(int(faces.max()) + 1, bool)
     reached[seed] = True
     before = 0

@@ -1,8 +1,8 @@
-"""Ties MediaPipe's dense points to the 3DMM: its canonical face mesh is bent onto the mean face.
+"""Finds MediaPipe's dense points on the 3DMM by deforming MediaPipe's canonical face mesh onto the mean face.
 
-Anchors that can be found on any face mesh give a thin-plate start; smooth non-rigid ICP (Amberg et al. 2007, with the
-Laplacian of the canonical mesh as the stiffness) then brings it to the surface. `landmark_refinement` corrects what
-is left of it with the detector itself.
+A thin-plate spline through anchors, which can be found on any face mesh, gives the start. Smooth non-rigid ICP (Amberg
+et al. 2007, with the Laplacian of the canonical mesh as the stiffness) then moves the mesh onto the surface.
+`landmark_refinement` corrects the remaining error by the detector itself.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ STIFFNESS = (300.0, 100.0, 30.0, 10.0, 5.0, 3.0)
 
 @dataclass(frozen=True)
 class Surface:
-    """Points on a triangle mesh, as vertex indices and weights."""
+    """Points on a triangle mesh, given by vertex indices and weights."""
 
     corners: Int[Array, "L 3"]
     bary: Float[Array, "L 3"]
 
     def on(self, vertices: Float[Array, "V 3"]) -> Float[Array, "L 3"]:
-        """Positions on a shape."""
+        """The positions of the points on a shape."""
         return np.asarray((vertices[self.corners] * self.bary[..., None]).sum(1))
 
 
 def find_anchors(vertices: Array, faces: Array, parts: Array) -> dict[int, Float[Array, " 3"]]:
-    """Positions of some of MediaPipe's points, by its index, that geometry alone gives away on the mean face."""
+    """Positions of some of MediaPipe's points, by index. The geometry of the mean face is enough to find these."""
     skin, mouth = vertices[parts == Part.SKIN], vertices[parts == Part.MOUTH]
     middle = skin[np.abs(skin[:, 0]) < 0.5]
     anchors = {1: middle[middle[:, 2].argmax()]}
@@ -54,13 +54,13 @@ def find_anchors(vertices: Array, faces: Array, parts: Array) -> dict[int, Float
     middle_lips = lips[np.abs(lips[:, 0]) < 0.5]
     anchors[13], anchors[14] = middle_lips[middle_lips[:, 1].argmax()], middle_lips[middle_lips[:, 1].argmin()]
     below = middle[(middle[:, 1] < anchors[14][1] - 25)]
-    # menton: where the profile turns from down to back
+    # menton: the place where the profile turns from downwards to backwards
     anchors[152] = below[(below[:, 2] * 0.7 - below[:, 1]).argmax()]
     return anchors
 
 
 def _eye_opening(vertices: Array, faces: Array, parts: Array, part: Part) -> Float[Array, "n 3"]:
-    """Points of the eyeball that no skin covers, seen from the front."""
+    """The points of the eyeball that no skin covers, seen from the front."""
     ball = vertices[faces[parts[faces[:, 0]] == part]]  # (f, 3, 3)
     grid = np.array([(i, j, 8 - i - j) for i in range(9) for j in range(9 - i)]) / 8
     points = np.einsum("gk,fkc->fgc", grid, ball).reshape(-1, 3)
@@ -82,7 +82,7 @@ def closest_points(points: Float[Array, "L 3"], vertices: Float[Array, "V 3"], f
 def rigid_onto(
     source: Float[Array, "n 3"], target: Float[Array, "n 3"]
 ) -> tuple[Float[Array, "3 3"], Float[Array, " 3"]]:
-    """Rotation R and shift t without scale: source @ R + t is nearest to target."""
+    """Rotation R and shift t, without scale, such that source @ R + t is nearest to target."""
     u, _, vt = np.linalg.svd((source - source.mean(0)).T @ (target - target.mean(0)))
     u[:, 2] *= np.sign(np.linalg.det(u @ vt))
     rotation = u @ vt
@@ -96,7 +96,7 @@ def register(
     vertices: Float[Array, "V 3"],
     faces: Int[Array, "F 3"],
 ) -> Float[Array, "468 3"]:
-    """The canonical mesh bent onto the surface; `faces` are those it may lie on."""
+    """The canonical mesh, deformed onto the surface. `faces` are the triangles that it may lie on."""
     index = np.array(list(anchors))
     targets = np.array(list(anchors.values()))
     bent = RBFInterpolator(canonical[index], targets, kernel="linear", degree=1)(canonical)

@@ -1,4 +1,4 @@
-"""The modes of Eq. 2: heads as they were measured, what they leave out of anny's, and expressions with gaze."""
+"""The modes of Eq. 2: those of measured heads, further ones that only anny's heads have, and expressions with gaze."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from ganfit_nb.training.shape.shape_statistics import Modes, action_coefficients
 
 MEASURED, EXPRESSIONS = 100, 29
 SAMPLES = 1500
-GAZE_SD = 0.35  # of the way to the corner of the eye
-WINK_SD = 0.15  # of a blink, between the two eyes
-TWO_SIDED = ("browInnerUp", "cheekPuff")  # ARKit does not tell their sides apart
+GAZE_SD = 0.35  # standard deviation, as a share of the way to the corner of the eye
+WINK_SD = 0.15  # standard deviation of the difference between the two eyes, in blinks
+TWO_SIDED = ("browInnerUp", "cheekPuff")  # ARKit has one action for both sides of these
 Shapes = Float[Array, "K V 3"]
 
 
 def measured_modes(kit: FaceKit, mesh: HeadMesh) -> Modes:
-    """The light-stage components on the cropped mesh: the same people, by modes that are symmetric or the opposite."""
+    """The light-stage components on the cropped mesh.
+
+    They span the same people by modes that are either symmetric or antisymmetric.
+    """
     found = principal_modes(kit.identity, mesh.mirror, mesh.positions.dot, MEASURED)
-    scale = np.sqrt(len(kit.identity))  # the components are deviations already, not samples to take a mean square of
+    scale = np.sqrt(len(kit.identity))  # undoes a mean over samples: these are deviations already
     return Modes(scale * found.basis, len(kit.identity) * found.total)
 
 
 def expression_modes(kit: FaceKit, mesh: HeadMesh) -> tuple[Modes, Float[Array, "A K"]]:
-    """26 principal components of random expressions, and three that few vertices take part in: a wink, and gaze to the
-    subject's left and up; and each of FACIAL_ACTIONS as coefficients of them."""
+    """The expression modes, and each of FACIAL_ACTIONS as coefficients of them.
+
+    26 modes are principal components of random expressions. Three more move only a few vertices: a wink, and gaze to
+    the subject's left and up.
+    """
     shapes = {_arkit(name): mesh.positions @ shape for name, shape in kit.expression.items()}
     still = {name: shape for name, shape in shapes.items() if not name.startswith("eyeLook")}
     drawn = random_expressions(still, SAMPLES, np.random.default_rng(1))
@@ -41,7 +47,7 @@ def expression_modes(kit: FaceKit, mesh: HeadMesh) -> tuple[Modes, Float[Array, 
     modes = Modes(np.concatenate([face.basis, [wink, *gaze]]), face.total)
     for name in TWO_SIDED:
         shapes[name] = shapes.pop(f"{name}Left") + shapes.pop(f"{name}Right")
-    shapes["tongueOut"] = np.zeros_like(mesh.positions @ kit.mean)  # the tongue lies still
+    shapes["tongueOut"] = np.zeros_like(mesh.positions @ kit.mean)  # the tongue does not move
     shapes = {name: shapes[name] for name in FACIAL_ACTIONS}
     return modes, action_coefficients(shapes, modes, lambda shape: shape)
 
@@ -51,9 +57,9 @@ def _arkit(name: str) -> str:
 
 
 def beyond(measured: Shapes, others: Shapes, mean: Float[Array, "V 3"], face: Bool[Array, " V"], count: int) -> Shapes:
-    """The strongest modes of what other heads have beyond the span of the measured ones, seen on the face.
+    """The strongest modes of other heads that the measured modes cannot represent, judged on the face.
 
-    Rigid motions and scale count as spanned: heads of two origins are not aligned alike.
+    Rigid motions and scale count as represented, because heads of two sources are aligned differently.
     """
     known = np.concatenate([measured, _similarities(mean)])
     flat = known[:, face].reshape(len(known), -1)
@@ -65,14 +71,17 @@ def beyond(measured: Shapes, others: Shapes, mean: Float[Array, "V 3"], face: Bo
 
 
 def _similarities(points: Float[Array, "V 3"]) -> Float[Array, "7 V 3"]:
-    """Small rigid motions and a change of scale, as displacements."""
+    """The displacements of small rigid motions and of a change of scale."""
     centred = points - points.mean(0)
     shifts = [np.broadcast_to(axis, points.shape) for axis in np.eye(3)]
     return np.stack([*shifts, *(np.cross(axis, centred) for axis in np.eye(3)), centred])
 
 
 def carried_over(others: Shapes, mesh: HeadMesh, mean: Float[Array, "V 3"]) -> Shapes:
-    """Modes known on skin and eyeballs alone, with teeth and gums that go along with the lips as a whole."""
+    """Completes modes that are known on skin and eyeballs alone.
+
+    In each mode teeth and gums move by the mean displacement of the lips.
+    """
     inside = mesh.parts >= Part.MOUTH
     lips = np.isin(mesh.source, mesh.source[inside]) & ~inside
     return np.where(inside[:, None], others[:, lips].mean(1, keepdims=True), others)

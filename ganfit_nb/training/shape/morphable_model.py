@@ -2,9 +2,9 @@
 
     python -m ganfit_nb.training.shape.morphable_model DIR
 
-Writes DIR/morphable_model.safetensors and DIR/skin_uv.safetensors, the ATLAS of `ganfit_nb.training.shape.build`. Needs
-the `build` extra (anny, scipy) and, for the last step, the shipped detector. Takes about ten minutes on two cores; the
-same machine gives the same files.
+The program writes DIR/morphable_model.safetensors and DIR/skin_uv.safetensors. DIR is then the ATLAS of
+`ganfit_nb.training.shape.build`. It needs the `build` extra (anny, scipy) and, for the last step, the shipped detector.
+It takes about ten minutes on two cores. On the same machine it writes the same files.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ METADATA = {
 
 
 def build_morphable_model() -> MorphableModel:
-    """Everything but the refinement of the landmarks by the detector. Prints what the modes hold."""
+    """The model, before its landmarks are refined by the detector. Prints the share of variance that the modes hold."""
     heads = AnnyHeads()
     mesh = build_face_mesh(heads.mesh)
     region = _base_region(heads.mesh, mesh)
@@ -75,7 +75,7 @@ def build_morphable_model() -> MorphableModel:
 
 
 def _base_region(head: HeadMesh, mesh: FaceMesh) -> Array:
-    """The face proper on the base mesh."""
+    """The vertices of the base mesh that belong to the face region."""
     skin = np.isin(np.arange(len(head.vertices)), head.faces[head.parts == Part.SKIN])
     fine = mesh.positions @ head.vertices
     return skin & (cKDTree(fine[mesh.face_region]).query(head.vertices)[0] < 2.5)
@@ -127,23 +127,23 @@ _NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 
 
 
 def pixel_weight(eccentricity: Float[Array, " V"], mouth: Bool[Array, " V"]) -> Float[Array, " V"]:
-    """1 on the face and the eyes, fading out to 0 before hair, ears and throat; 0 inside the mouth."""
+    """The weight of each vertex: 1 on face and eyes, falling to 0 before hair, ears and throat; 0 inside the mouth."""
     weight = np.clip((1.35 - eccentricity) / 0.25, 0, 1)
     return np.where(np.isfinite(eccentricity) | mouth, weight, 1.0)
 
 
 def _symmetrised(points: Float[Array, "n 3"], reference: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
-    """Averages a point set with its mirror image; the pairing is that of a symmetric reference."""
+    """The average of a point set and its mirror image. A symmetric reference says which points are a pair."""
     return (points + points[mirror_index(reference)] * [-1, 1, 1]) / 2
 
 
 def mirror_index(symmetric: Float[Array, "n 3"]) -> Int[Array, " n"]:
-    """Which point of a symmetric set each point becomes in a mirror."""
+    """The index of the point that each point of a symmetric set becomes in a mirror."""
     return cKDTree(symmetric).query(symmetric * [-1, 1, 1])[1]
 
 
 def with_dense_landmarks(model: MorphableModel, dense: Surface) -> MorphableModel:
-    """The model with the dense points replaced, and with what follows from them: the 68 points and the jaw's lines."""
+    """The model with new dense points, and with the 68 points and the jaw's candidates that follow from them."""
     points = SurfacePoints(torch.from_numpy(dense.corners.astype(np.int64)), _float(dense.bary))
     landmarks = points[torch.as_tensor(IBUG_68)]
     lines, directions = jaw_contour(model, landmarks)

@@ -1,7 +1,8 @@
-"""Where teeth, gums and the mouth's walls lie in the UV map, and their albedo.
+"""Places teeth, gums and the mouth's walls in the UV map, and paints their albedo.
 
-Each half has three islands in its bottom corner: upper and lower teeth rolled off the dental arch, and everything else
-seen from above. The renderer casts no shadow, so the albedo gets darker with the depth behind the front teeth.
+Each half of the mouth has three islands in a bottom corner: the upper teeth and the lower teeth, unrolled along the
+dental arch, and all the rest, seen from above. The renderer casts no shadows, so the albedo gets darker with the depth
+behind the front teeth.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from ganfit_nb.training.shape.facekit import Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh
 from ganfit_nb.training.skin.uv_layout import _nearest_filled, _rasterize
 
-SIZE = 512  # texels a side of the map that the stored albedo belongs to
-FINE = 4  # texels are painted so many times finer, and averaged
-# (left, top, right, bottom) of the subject's right half, in sides of the map from the left edge and the corner's top
+SIZE = 512  # texels, side of the map that the stored albedo belongs to
+FINE = 4  # the painting is finer by this factor, and then averaged
+# (left, top, right, bottom) for the subject's right half, as shares of the map's side, from the corner's left and top.
 BOXES = {
     Part.UPPER_TEETH: (0.008, 0.010, 0.085, 0.050),
     Part.LOWER_TEETH: (0.008, 0.070, 0.085, 0.112),
@@ -25,11 +26,11 @@ BOXES = {
 }
 ARCH = 30.0  # mm from the front teeth back to the centre of the dental arch
 TOOTH, GUM = (0.70, 0.63, 0.53), (0.55, 0.27, 0.24)
-TOOTH_DEPTH, GUM_DEPTH = 28.0, 16.0  # mm of depth behind which there is 1/e of the light
+TOOTH_DEPTH, GUM_DEPTH = 28.0, 16.0  # mm; at this depth 1/e of the light is left
 
 
 def mouth_uv(points: Float[Array, "n 3"], part: Part, left: Bool[Array, " n"]) -> Float[Array, "n 2"]:
-    """uv of one part's vertices, mm; both halves are measured alike."""
+    """uv of the vertices of one part, which are given in mm. Both halves have the same layout."""
     across, depth = np.abs(points[:, 0]), points[:, 2].max() - points[:, 2]
     if part == Part.MOUTH:
         along, down = across, depth

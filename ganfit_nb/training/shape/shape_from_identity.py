@@ -1,10 +1,10 @@
-"""Learns what the recogniser's embedding tells of the shape (`ganfit_nb.face.shape_prior`):
+"""Learns what the recogniser's embedding tells about the shape (`ganfit_nb.face.shape_prior`):
 
     python -m ganfit_nb.training.shape.shape_from_identity PHOTOS [--people N]
 
-PHOTOS is a folder with a few hundred portraits of real people, one each. They give the domain's covariance and nothing
-else: of no person more than his share in it is kept. Drawing 1,800 people takes forty minutes on one core. Writes the
-asset.
+PHOTOS is a folder with a few hundred portraits of real people, one each. Only the covariance of their embeddings is
+kept, and nothing about a single person. The program draws 1,800 people, which takes forty minutes on one core, and
+writes the asset.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from ganfit_nb.training.shape.drawn_people import SEEN, VIEWS, DrawnPerson, draw
 
 PEOPLE = 1_800
 HELD_OUT = 0.1
-# Portraits vary less than drawn people in some directions. They are no surer there: this many times the drawn people's
-# own noise is added to the domain's. The landmarks' evidence for the prior, on other portraits and on snapshots, is
-# largest with 1 to 3.
+# In some directions portraits vary less than drawn people. That does not make the prior more certain there. So this
+# many times the noise of drawn people is added to the domain's covariance. Landmarks of other portraits and of
+# snapshots agree best with the prior for values from 1 to 3.
 GAP = 2.0
 METADATA = {
     "title": "Regression of dlib's face descriptor on the shipped shape model's identity coefficients",
@@ -44,9 +44,10 @@ METADATA = {
 
 
 def regressed(people: Sequence[DrawnPerson], real: Float[Tensor, "r D"]) -> ShapeFromIdentity:
-    """The regression of embeddings on shapes over drawn people, what it leaves, and how real photos' embeddings differ.
+    """The regression of embeddings on the shapes of drawn people, and the covariances of what it does not explain.
 
-    The slopes' prior N(0, s²) is the one that makes their mean square what it is beyond the noise's share in it.
+    The slopes have the prior N(0, s²). s² is the mean square of the fitted slopes, less the share of noise in it. The
+    domain's covariance says how embeddings of real photos differ from those of drawn people.
     """
     identity = torch.stack([person.identity for person in people]).double()
     embeddings = torch.stack([person.embeddings for person in people]).double()  # (N, VIEWS, D)
@@ -56,7 +57,7 @@ def regressed(people: Sequence[DrawnPerson], real: Float[Tensor, "r D"]) -> Shap
     average, inside = both.mean(1), both - both.mean(1, keepdim=True)
     photos = torch.einsum("nvd,nve->de", inside, inside) / (count * (VIEWS - 1))
     gram, slopes = identity.T @ identity, torch.linalg.lstsq(identity, average).solution  # (S, D)
-    noise = (average - identity @ slopes).square().sum(0) / free  # of each number of the embedding
+    noise = (average - identity @ slopes).square().sum(0) / free  # the variance in each number of the embedding
     spread = (slopes.square().mean(0) - noise / count).clamp(min=1e-3 * noise / count)
     ridges = noise / spread
     fits = [
@@ -79,13 +80,16 @@ def regressed(people: Sequence[DrawnPerson], real: Float[Tensor, "r D"]) -> Shap
 
 
 def _positive(matrix: Tensor) -> Tensor:
-    """The nearest symmetric matrix without negative eigenvalues: a difference of two covariances may have some."""
+    """The nearest symmetric matrix without negative eigenvalues.
+
+    It is needed because a difference of two covariances may have negative ones.
+    """
     values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
     return vectors * values.clamp(min=0) @ vectors.mT
 
 
 def embeddings_of(folder: Path, network: IdentityNetwork) -> Float[Tensor, "r D"]:
-    """Of every photo in which a face is found, as a fit shows it to the recogniser."""
+    """The embedding of every photo in which a face is found, cropped as in a fit."""
     found = []
     for path in tqdm(list(photos_in(folder)), "photos"):
         try:
@@ -97,7 +101,10 @@ def embeddings_of(folder: Path, network: IdentityNetwork) -> Float[Tensor, "r D"
 
 
 def report(found: ShapeFromIdentity, people: Sequence[DrawnPerson], model: FaceModel) -> None:
-    """Prints how far off the expected shapes of people are who were not learnt from, and whether Σ says so."""
+    """Prints the error of the expected shapes, for people who took no part in the regression.
+
+    The mean square deviation is 1 when Σ describes this error correctly.
+    """
     basis = model.morphable.identity_basis[:, model.morphable.face_region].flatten(1)
 
     def rms(coefficients: Float[Tensor, "N S"]) -> float:
@@ -115,7 +122,7 @@ def report(found: ShapeFromIdentity, people: Sequence[DrawnPerson], model: FaceM
 
 @torch.no_grad()
 def main() -> None:
-    """Draws, regresses, reports and writes the asset."""
+    """Draws people, computes the regression, reports its error and writes the asset."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--people", type=int, default=PEOPLE)

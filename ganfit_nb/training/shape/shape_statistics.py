@@ -1,4 +1,4 @@
-"""The modes of Eq. 2: principal components of random identities, and of random expressions about the neutral face."""
+"""The modes of Eq. 2 for anny's heads: principal components of random identities and of random expressions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
 from ganfit_nb.training.shape.anny_heads import AnnyHeads
 
 FACE_CHANGES = ("cheek", "chin", "ear", "eye", "forehead", "head", "mouth", "nose", "neck-double")
-CHANGE_SD = 0.28  # of a local change, whose whole range is -1 to 1; with more, some random faces are caricatures
+CHANGE_SD = 0.28  # of a local change from -1 to 1; with a larger one, some random faces are caricatures
 EAR_SD = 0.18
 ASYMMETRY_SD = 0.06
 BATCH = 100
 
-# Root mean square of each facial action (0 to 1) in a lively face. Actions not named get 0.16. The jaw's is small,
-# because a linear mode also runs the other way, where the jaw has nowhere to go.
+# Root mean square of each facial action (0 to 1) in a lively face. Actions that are not listed get OTHER_RMS. The value
+# of the jaw is small, because a linear mode also runs in the opposite direction, in which a jaw cannot move.
 ACTION_RMS = {
     "jawOpen": 0.20,
     "mouthSmile": 0.30,
@@ -43,14 +43,17 @@ OTHER_RMS = 0.16
 
 @dataclass(frozen=True)
 class Modes:
-    """Principal components (K, V, 3), mm per standard deviation, orthogonal, strongest first; the total variance."""
+    """Principal components and the total variance of the samples.
+
+    The components are (K, V, 3) in mm per standard deviation, orthogonal, the strongest first.
+    """
 
     basis: Float[Array, "K V 3"]
     total: float
 
     @property
     def explained(self) -> Float[Array, " K"]:
-        """Share of the variance held by the first 1, 2, … K modes."""
+        """The share of the variance that the first 1, 2, … K modes hold."""
         return np.cumsum((self.basis**2).sum((1, 2))) / self.total
 
 
@@ -71,7 +74,7 @@ def _random_changes(heads: AnnyHeads, n: int, rng: np.random.Generator) -> dict[
     for label in heads.model.local_change_labels:
         name = label.removeprefix("l-")
         if not name.startswith(FACE_CHANGES):
-            continue  # the body, or the right side, which comes with the left one
+            continue  # it changes the body, or the right side, which is set with the left side
         value = rng.normal(0, EAR_SD if name.startswith("ear") else CHANGE_SD, n)
         changes[label] = value.clip(-1, 1)
         if name != label:
@@ -80,7 +83,7 @@ def _random_changes(heads: AnnyHeads, n: int, rng: np.random.Generator) -> dict[
 
 
 def action_displacements(heads: AnnyHeads) -> dict[str, Float[Array, "V 3"]]:
-    """What each facial action, fully on, adds to the middle adult, mm."""
+    """The displacements in mm of each facial action, fully on, for an adult with middle phenotypes."""
     labels = heads.model.facial_action_labels
     middle = {label: np.full(1, 0.5) for label in heads.model.phenotype_labels} | {"age": np.array([0.7])}
     neutral = heads.vertices(middle, {}, {})[0]
@@ -90,7 +93,7 @@ def action_displacements(heads: AnnyHeads) -> dict[str, Float[Array, "V 3"]]:
 def action_coefficients(
     displacements: dict[str, Float[Array, "V 3"]], modes: Modes, expand: Callable[[Array], Array]
 ) -> Float[Array, "A K"]:
-    """Coefficients of the modes that come nearest to each of FACIAL_ACTIONS, in their order."""
+    """The coefficients of the modes that come nearest to each of FACIAL_ACTIONS, in their order."""
     fine = np.stack([expand(displacements[name]) for name in FACIAL_ACTIONS])
     basis = modes.basis.reshape(len(modes.basis), -1)
     return np.linalg.solve(basis @ basis.T, basis @ fine.reshape(len(fine), -1).T).T
@@ -99,7 +102,10 @@ def action_coefficients(
 def random_expressions(
     displacements: dict[str, Float[Array, "V 3"]], count: int, rng: np.random.Generator
 ) -> Float[Array, "n V 3"]:
-    """Displacements from the neutral face: some actions on at a time, left and right mostly together."""
+    """Displacements of random expressions from the neutral face.
+
+    In each, some actions are on, left and right mostly together.
+    """
     shared: dict[str, Array] = {}
     total = np.zeros((count, *next(iter(displacements.values())).shape), np.float32)
     for label, displacement in displacements.items():
@@ -115,12 +121,12 @@ def random_expressions(
 
 
 def _sparse_activation(count: int, rng: np.random.Generator) -> Float[Array, " n"]:
-    """Unit mean square, on in 40 % of the draws."""
+    """Random strengths of an action: 0 in 60 % of the draws, with a mean square of 1 over all."""
     return np.abs(rng.normal(size=count)) * (rng.random(count) < 0.4) / np.sqrt(0.4)
 
 
 def aligned(shapes: Float[Array, "n V 3"], region: Bool[Array, " V"], rounds: int = 3) -> Float[Array, "n V 3"]:
-    """Rigid Procrustes alignment without scale on the region; the mean is centred and symmetric-ready."""
+    """Aligns shapes on the region by rigid Procrustes alignment, without scale. The mean of the region is at 0."""
     shapes = shapes - shapes[:, region].mean(1, keepdims=True)
     for _ in range(rounds):
         mean = shapes[:, region].mean(0)
@@ -136,9 +142,9 @@ def aligned(shapes: Float[Array, "n V 3"], region: Bool[Array, " V"], rounds: in
 def principal_modes(
     deviations: Float[Array, "n V 3"], mirror: Int[Array, " V"], expand: Callable[[Array], Array], count: int
 ) -> Modes:
-    """PCA of the deviations and their mirror images about zero: each mode is symmetric or antisymmetric.
+    """PCA of the deviations and of their mirror images, about zero. So each mode is symmetric or antisymmetric.
 
-    `expand` maps base vertices to the model's; variance is measured there.
+    `expand` maps base vertices to those of the model, where the variance is measured.
     """
     fine = np.stack([expand(shape) for shape in deviations]).astype(np.float32)
     mirrored = fine[:, mirror] * np.array([-1, 1, 1], np.float32)
@@ -149,12 +155,12 @@ def principal_modes(
 
 
 def _components(samples: Float[Array, "n V 3"], count: int) -> tuple[Float[Array, "k V 3"], float]:
-    """The leading components times their standard deviations, and the total variance; signs fixed."""
+    """The leading components times their standard deviations, and the total variance. Their signs are fixed."""
     flat = samples.reshape(len(samples), -1)
     gram = (flat @ flat.T).astype(np.float64) / len(flat)
     variance, vectors = eigh(gram, subset_by_index=(max(0, len(flat) - count), len(flat) - 1))
     keep = variance[::-1] > 1e-9 * variance[-1]
-    # column j of flat.T @ vectors has length sqrt(n variance_j), so dividing by sqrt(n) leaves one standard deviation
+    # Column j of flat.T @ vectors has length sqrt(n variance_j). Dividing by sqrt(n) gives one standard deviation.
     basis = (vectors.T[::-1][keep].astype(np.float32) @ flat) / np.sqrt(len(flat))
     largest = np.abs(basis).argmax(1)
     basis *= np.sign(basis[np.arange(len(basis)), largest])[:, None]

@@ -1,4 +1,4 @@
-"""Loop subdivision of part of a triangle mesh, as a linear map of its vertices (Loop 1987)."""
+"""Subdivides part of a triangle mesh by Loop's scheme (Loop 1987), as a linear map of its vertices."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy import ndarray as Array
 
 @dataclass(frozen=True)
 class Subdivision:
-    """The finer mesh and the maps to it.
+    """The finer mesh and the linear maps to it.
 
     faces   (F', 3)
-    parent  (F',) coarse triangle of each fine one
-    smooth  (V', V) Loop's weights: for positions and displacements
-    linear  (V', V) midpoints and nothing else: for anything that must stay within its triangle, such as uv
+    parent  (F',) the coarse triangle that each fine one lies in
+    smooth  (V', V) Loop's weights, for positions and displacements
+    linear  (V', V) midpoints alone, for values that must stay within their triangle, such as uv
     """
 
     faces: Int[Array, "Fs 3"]
@@ -27,9 +27,9 @@ class Subdivision:
 
 
 def loop_subdivision(faces: Int[Array, "F 3"], vertex_count: int, chosen: Bool[Array, " F"]) -> Subdivision:
-    """Splits the chosen triangles in four; their neighbours are bisected so that no T-junction is left.
+    """Splits the chosen triangles in four. Their neighbours are bisected, so that no T-junction is left.
 
-    Loop's rules hold where every triangle around is chosen, so the rest of the mesh does not move.
+    Loop's rules apply only where every triangle around is chosen, so the rest of the mesh does not move.
     """
     corners = faces[:, [[0, 1], [1, 2], [2, 0]]]  # (F, 3, 2): edge k runs from corner k to corner k+1
     edges, edge_of, count = np.unique(
@@ -47,12 +47,12 @@ def loop_subdivision(faces: Int[Array, "F 3"], vertex_count: int, chosen: Bool[A
 
 
 def _split_faces(faces: Array, middles: Array) -> tuple[Array, Array]:
-    """Fine triangles by how many edges are split; `middles` (F, 3) is the new vertex on each edge or -1."""
+    """The fine triangles and the parent of each. `middles` (F, 3) has the new vertex on each edge, or -1."""
     fine, parent = [], []
     number = (middles >= 0).sum(1)
     for k in range(4):
         index = np.flatnonzero(number == k)
-        # turn each triangle so that its split edges come first (for two: the unsplit edge is the last)
+        # Turn each triangle so that its split edges come first. With two of them the unsplit edge is the last.
         pattern = middles[index] >= 0
         turn = {0: np.zeros(len(index), int), 1: pattern.argmax(1), 2: (~pattern).argmax(1) + 1, 3: 0 * index}[k]
         order = (turn[:, None] + np.arange(3)) % 3
@@ -89,7 +89,7 @@ def _loop_weights(
     ).tocsr()
     inside = sp.diags(interior.astype(float))
     new = inside @ (ends * (3 / 8) + opposite * (1 / 8)) + (sp.identity(len(edges)) - inside) @ ends * 0.5
-    # even vertices: Loop's beta where all the triangles around are chosen
+    # Old vertices are smoothed by Loop's beta where all the triangles around them are chosen.
     inner = np.ones(vertex_count, bool)
     inner[faces[~chosen]] = False
     inner[edges[~interior]] = False
@@ -107,7 +107,10 @@ def _loop_weights(
 def border_smoothing(
     faces: Int[Array, "F 3"], border: Int[Array, " b"], vertex_count: int, rounds: int
 ) -> sp.csr_matrix:
-    """(V, V) map that evens out a jagged border: each border vertex becomes (1, 2, 1)/4 of its border neighbours."""
+    """(V, V) map that smooths a jagged border.
+
+    In each round a border vertex becomes the mean of its two border neighbours and itself, with weights (1, 2, 1)/4.
+    """
     edges, count = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]], 2).reshape(-1, 2), axis=0, return_counts=True)
     on_border = np.isin(edges, border).all(1) & (count == 1)
     i, j = edges[on_border].T
@@ -124,7 +127,7 @@ def border_smoothing(
 
 
 def border_loops(faces: Int[Array, "F 3"]) -> list[Int[Array, " b"]]:
-    """The closed border curves, each as vertex indices in order along the triangles' winding, longest first."""
+    """The closed border curves, the longest first. Each has vertex indices in the order of the triangles' winding."""
     directed = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     codes = {(int(a), int(b)) for a, b in directed}
     following = {a: b for a, b in codes if (b, a) not in codes}

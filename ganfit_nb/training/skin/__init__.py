@@ -1,1 +1,1 @@
-"""UV maps of skin: layout, painting, resampling, the corpus, and the linear model of it (Eq. 1)."""
+"""UV maps of skin: layout, painting, resampling, the corpus, and its linear model (Eq. 1)."""

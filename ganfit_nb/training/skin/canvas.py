@@ -1,4 +1,4 @@
-"""The canvas of one map, what the painters know of the face under it, and what they know of the person."""
+"""The canvas of one map, and what its painters know about the face under it and about the person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganfit_nb.training.skin.uv_layout import UvLayout
 
 @dataclass(frozen=True)
 class Person:
-    """What several painters must agree on. Ages run from 0 (20 years) to 1 (75), masculinity from 0 to 1."""
+    """Properties that several painters share. Age runs from 0 (20 years) to 1 (75), masculinity from 0 to 1."""
 
     tone: SkinTone
     age: float
@@ -25,7 +25,7 @@ class Person:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Person:
-        """A person at random; dark skin comes with dark hair, age with grey."""
+        """A random person. Dark skin goes with dark hair, and age with grey hair."""
         tone = draw_tone(rng)
         age = float(rng.beta(1.0, 1.6))
         masculinity = float(np.clip(rng.normal(0.78 if rng.random() < 0.5 else 0.22, 0.12), 0.0, 1.0))
@@ -33,7 +33,7 @@ class Person:
 
 
 def _draw_hair(rng: np.random.Generator, tone: SkinTone, age: float) -> Float[ndarray, " 3"]:
-    """Linear RGB of hair: eumelanin darkens black to blond, pheomelanin reddens, grey comes with age."""
+    """Linear RGB of hair, from blond to black by eumelanin, reddened by pheomelanin, and greyer with age."""
     fair = rng.beta(0.9, 2.2) * max(0.0, 1.0 - 1.6 * tone.melanin / MAX_MELANIN)
     colour = np.exp(-(3.9 - 2.6 * fair) * np.array([0.93, 1.06, 1.22]))
     if rng.random() < 0.08 and tone.darkness < 0.35:
@@ -44,7 +44,7 @@ def _draw_hair(rng: np.random.Generator, tone: SkinTone, age: float) -> Float[nd
 
 @dataclass(frozen=True)
 class Face:
-    """The fixed geometry the painters refer to: distances in mm over the chart of a layout."""
+    """The geometry that all painters use: distances in mm on the chart of a layout."""
 
     layout: UvLayout
 
@@ -59,12 +59,15 @@ class Face:
         return self.layout.chart[..., 1]
 
     def point(self, *indices: int) -> Float[ndarray, " 2"]:
-        """Mean of some of the 68 landmarks, mm."""
+        """The mean of some of the 68 landmarks, mm."""
         return self.layout.landmarks[list(indices)].mean(axis=0)
 
     @property
     def wing(self) -> Float[ndarray, " 2"]:
-        """Outer edge of the nose's wing on the image's right, mm: the chart unrolls the nose around its nostril."""
+        """The outer edge of the nose's wing on the image's right, mm.
+
+        It lies farther out than on a face, because the chart unrolls the nose around its nostril.
+        """
         return self.point(35) * [1.95, 1.0] - [0.0, 4.0]
 
     @property
@@ -122,39 +125,42 @@ class Face:
         return mask
 
     def height(self, *indices: int) -> float:
-        """Height (y up, mm) of the surface under some of the 68 landmarks."""
+        """The mean height (y up, mm) of the surface under some of the 68 landmarks."""
         texels = (self.layout.landmarks[list(indices)] / self.layout.scale + [0.5, 0.0]) * self.layout.size
         return float(self.layout.position[tuple(texels.astype(int).T[::-1])].mean(axis=0)[1])
 
     @cached_property
     def azimuth(self) -> Float[ndarray, "H H"]:
-        """Degrees away from straight ahead, about a vertical axis between the ears: 0 at the nose, 90 at the ears."""
+        """The angle from straight ahead about a vertical axis between the ears: 0° at the nose, 90° at the ears."""
         position = self.layout.position
         return np.degrees(np.arctan2(np.abs(position[..., 0]), position[..., 2] - self.layout.eyes[1][0][2] + 58.0))
 
     @cached_property
     def hairline(self) -> Float[ndarray, "H H"]:
-        """How far above the hairline a texel lies, mm: over the forehead, down the temples and around the ears."""
+        """How far each texel lies above the hairline, mm.
+
+        The hairline runs over the forehead, down the temples and around the ears.
+        """
         eye = self.layout.eyes[1][0][1]
         knots = [0, 32, 52, 64, 72, 79, 86, 93, 110, 118, 126, 180]
-        line = [69, 65, 45, 21, 0, -13, -12, 6, 6, -32, -52, -70]  # above the eyes' centres
+        line = [69, 65, 45, 21, 0, -13, -12, 6, 6, -32, -52, -70]  # mm above the centres of the eyes
         return self.layout.position[..., 1] - np.interp(self.azimuth, knots, eye + np.array(line))
 
 
 class Canvas:
-    """One map in the making, as optical density, with strokes and pigments laid on in place."""
+    """A map that is being painted. It is kept as optical density, and painters change it in place."""
 
     def __init__(self, face: Face, density: Float[ndarray, "H H 3"]) -> None:
         self.face = face
         self.density = density.copy()
 
     def pigment(self, amount: Float[ndarray, "H H"], absorption: Float[ndarray, " 3"]) -> None:
-        """Adds a pigment: densities add."""
+        """Adds an amount of a pigment to the density."""
         box = _support(amount)
         self.density[box] += amount[box].astype(np.float32)[..., None] * np.asarray(absorption, np.float32)
 
     def cover(self, alpha: Float[ndarray, "H H"], colour: Float[ndarray, " 3"]) -> None:
-        """Lays an opaque colour (linear RGB) over the share `alpha` of each texel."""
+        """Covers the share `alpha` of each texel by an opaque colour (linear RGB)."""
         box = _support(alpha)
         share = alpha[box].astype(np.float32)[..., None]
         light = np.exp(-self.density[box]) * (1.0 - share) + share * np.maximum(colour, 1e-4).astype(np.float32)
@@ -166,7 +172,7 @@ class Canvas:
         widths: Float[ndarray, " N"] | float,
         opacities: Float[ndarray, " N"] | float,
     ) -> Float[ndarray, "H H"]:
-        """Coverage of a bundle of strokes given in chart millimetres."""
+        """The share of each texel that some strokes cover. They are given in mm on the chart."""
         alpha = np.zeros((self.face.layout.size,) * 2)
         chart = self.face.layout.chart
         pitch = (chart[1, 1] - chart[0, 0]).astype(np.float64)
@@ -182,7 +188,7 @@ class Canvas:
 
 
 def _support(field: Float[ndarray, "H H"]) -> tuple[slice, slice]:
-    """The box of texels that a field touches; most painters touch few."""
+    """The box of texels where a field is not 0. Working in it saves time, because most painters touch few texels."""
     touched = np.abs(field) > 1e-3
     rows, columns = np.nonzero(touched.any(axis=1))[0], np.nonzero(touched.any(axis=0))[0]
     if len(rows) == 0:

@@ -1,6 +1,6 @@
-"""UV maps on disk: one NumPy file (N, H, W, 3) uint8, to be opened with numpy.load(..., mmap_mode="r").
+"""UV maps on the disk: one NumPy file (N, H, W, 3) uint8. Open it by numpy.load(..., mmap_mode="r").
 
-Maps are written one after the other, not into a memory map: where the disk is full, a memory map kills the process.
+Maps are written one after the other. A memory map is not used for writing, because on a full disk it kills the process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAPS = "maps.npy"
 
 
 def open_maps(path: Path) -> UInt8[ndarray, "N H H 3"]:
-    """The maps, left on disk; GanfitError when the file is absent or holds something else."""
+    """The maps, as a memory map. Raises GanfitError when the file is absent or holds something else."""
     if not path.is_file():
         raise GanfitError(f"There is no corpus at {path}; make one with: ganfit train corpus --out {path.parent}")
     with reading(path, "holds no UV maps; make a corpus with: ganfit train corpus"):
@@ -30,7 +30,7 @@ def open_maps(path: Path) -> UInt8[ndarray, "N H H 3"]:
 
 
 def write_maps(path: Path, count: int, side: int, parts: Iterable[UInt8[ndarray, "n H H 3"]]) -> None:
-    """Writes `count` maps of `side` texels that come in parts."""
+    """Writes `count` maps of `side` texels, which `parts` yields some at a time."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

@@ -1,4 +1,7 @@
-"""Mouth interior, and eyeballs: sclera with veins, limbal ring, iris fibres and pupil, looking straight ahead (+z)."""
+"""Paints the mouth's interior, and the eyeballs: sclera with veins, limbal ring, fibres of the iris, and pupil.
+
+The eyes look straight ahead (+z).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from numpy import ndarray
 from ganfit_nb.training.skin.canvas import Canvas, Person
 from ganfit_nb.training.skin.painting import smoothstep
 
-IRIS_RADIUS = 5.9  # mm; human irises measure 11.8 mm across with little spread
-# Linear RGB of the iris' middle zone, from dark brown to pale blue.
+IRIS_RADIUS = 5.9  # mm; human irises are 11.8 mm wide, with little spread
+# Linear RGB of the middle zone of the iris, from dark brown to pale blue.
 IRIS_COLOURS = np.array(
     [
         [0.030, 0.016, 0.010],
@@ -27,14 +30,14 @@ IRIS_COLOURS = np.array(
 
 
 def paint_eyes(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Both eyeballs in one colour; dark skin goes with brown eyes."""
+    """Paints both eyeballs with irises of the same colour. Dark skin goes with brown eyes."""
     colour = _iris_colour(rng, person.tone.darkness)
     pupil = rng.uniform(1.5, 2.5)
     white = np.array([0.62, 0.56, 0.52]) * rng.uniform(0.85, 1.0) * np.array([1.0, 1.0, 1.0 - 0.1 * person.age])
     red = rng.uniform(0.02, 0.14)
     for centre, mask in canvas.face.layout.eyes:
         offset = canvas.face.layout.position[mask] - centre
-        # Radius about the optical axis as an arc on the eyeball, so that the back half keeps growing.
+        # The radius is an arc on the eyeball from its optical axis, so that it also grows on the back half.
         flat = np.hypot(offset[:, 0], offset[:, 1])
         ball = np.linalg.norm(offset, axis=1).mean()
         radius = ball * np.arctan2(flat, offset[:, 2])
@@ -45,7 +48,7 @@ def paint_eyes(canvas: Canvas, person: Person, rng: np.random.Generator) -> None
 
 
 def paint_mouth(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """The inside of the mouth: dark red, darker the deeper."""
+    """Paints the inside of the mouth dark red, and darker where it is deeper."""
     mask = canvas.face.layout.mouth
     if not mask.any():
         return
@@ -66,7 +69,10 @@ def _iris_colour(rng: np.random.Generator, darkness: float) -> Float[ndarray, " 
 def _sclera(
     rng: np.random.Generator, white: ndarray, red: float, radius: ndarray, angle: ndarray, person: Person
 ) -> Float[ndarray, "N 3"]:
-    """White, pinker towards the corners, with veins that thin out towards the iris, and dim far from the opening."""
+    """The sclera's colour: white, pinker towards the corners, and dim far from the opening.
+
+    Its veins get thinner towards the iris.
+    """
     far = smoothstep(radius, 7.0, 15.0)
     veins = np.zeros_like(radius)
     for _ in range(10):
@@ -82,7 +88,7 @@ def _sclera(
 def _iris(
     rng: np.random.Generator, light: ndarray, colour: ndarray, pupil: float, radius: ndarray, angle: ndarray
 ) -> Float[ndarray, "N 3"]:
-    """Fibres run outwards, a warmer collarette surrounds the pupil, a dark ring the whole."""
+    """Adds the iris: fibres run outwards, a warm collarette surrounds the pupil, and a dark ring the iris."""
     t = radius / IRIS_RADIUS
     fibres = np.zeros_like(radius)
     for frequency in rng.integers(9, 60, 14):

@@ -1,4 +1,4 @@
-"""Brows, lashes, beard and scalp: hair is drawn strand by strand along a flow."""
+"""Paints brows, lashes, beard and scalp, strand by strand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ganfit_nb.training.skin.painting import blur, bump, cloud, smoothstep, spli
 def curved_strands(
     rng: np.random.Generator, roots: Float[ndarray, "N 2"], angles: ndarray, lengths: ndarray, bend: ndarray
 ) -> Float[ndarray, "N 4 2"]:
-    """Polylines of three pieces from the roots on; angles in radians (y down), `bend` the turn along the strand."""
+    """Strands as polylines of three pieces that begin at the roots.
+
+    Angles are in radians (y down). `bend` is the turn along a strand.
+    """
     lines = [roots]
     for piece in range(3):
         turn = angles + bend * (piece / 2.0 - 0.5)
@@ -22,7 +25,10 @@ def curved_strands(
 
 
 def paint_brows(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Two brows of one character with a little asymmetry: centre line, thickness, density and colour are drawn."""
+    """Paints two similar brows with a little asymmetry.
+
+    Their centre line, thickness, density and colour are random.
+    """
     manly = person.masculinity
     centre = canvas.face.brow + rng.normal(0.0, 0.35, (5, 2))
     centre[:, 0] += rng.normal(0.0, 1.2) + np.linspace(0.0, 1.0, 5) * rng.normal(0.0, 1.5)
@@ -31,7 +37,7 @@ def paint_brows(canvas: Canvas, person: Person, rng: np.random.Generator) -> Non
     centre[:, 1] += np.linspace(-0.5, 0.5, 5) * rng.normal(0.0, 1.6)
     thickness = np.clip(rng.normal(6.4 + 2.6 * manly, 1.5), 3.0, 12.0)
     density = np.clip(rng.normal(0.85 + 0.3 * manly - 0.25 * person.age, 0.28), 0.25, 1.6)
-    colour = np.minimum(person.hair * rng.uniform(0.5, 0.9), 0.17)  # brows grey late
+    colour = np.minimum(person.hair * rng.uniform(0.5, 0.9), 0.17)  # brows turn grey late
     opacity = rng.uniform(0.55, 0.9)
     underpaint = rng.uniform(0.3, 0.7) * min(density, 1.0)
     for side in (-1.0, 1.0):
@@ -45,7 +51,7 @@ def paint_brows(canvas: Canvas, person: Person, rng: np.random.Generator) -> Non
         heading = np.arctan2(tangent[:, 1], tangent[:, 0])[at]
         half = 0.5 * thickness * (0.55 + 0.45 * smoothstep(s, 0.0, 0.2)) * (1.0 - 0.72 * smoothstep(s, 0.45, 1.05))
         roots = curve[at] + np.stack([np.zeros(count), half * across], axis=1)
-        # The hairs at the head stand up; further out they lie along the brow, the upper ones combed down, the lower up.
+        # Hairs at the inner end stand up. Farther out they lie along the brow: upper ones point down, lower ones up.
         rise = 1.15 * (1.0 - smoothstep(s, 0.0, 0.35)) + 0.42 * across * smoothstep(s, 0.05, 0.4) + 0.12
         angles = heading - rise + rng.normal(0.0, 0.14, count)
         lengths = rng.uniform(4.0, 8.0, count) * (0.55 + 0.06 * thickness) * (1.0 - 0.35 * s)
@@ -58,11 +64,11 @@ def paint_brows(canvas: Canvas, person: Person, rng: np.random.Generator) -> Non
 
 
 def paint_lashes(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """The dark line of the upper lid with short lashes, and a faint lower one."""
+    """Paints the dark line of the upper lid with short lashes, and a faint line on the lower lid."""
     colour = person.hair * 0.35
     strength = rng.uniform(0.6, 1.0) * (1.0 - 0.35 * person.masculinity)
     upper, lower = canvas.face.lids
-    opening = np.ptp(canvas.face.layout.lid[:, 1])  # in the chart, where the lids lie unrolled
+    opening = np.ptp(canvas.face.layout.lid[:, 1])  # in the chart, in which the lids are unrolled
     for side in (-1.0, 1.0):
         for lid, up, share, count in ((upper, -1.0, 1.0, 90), (lower, 1.0, 0.4, 60)):
             s = np.sort(rng.uniform(0.06, 1.0, count))
@@ -79,7 +85,10 @@ def paint_lashes(canvas: Canvas, person: Person, rng: np.random.Generator) -> No
 
 
 def beard_zone(face: Face, rng: np.random.Generator) -> Float[ndarray, "H H"]:
-    """Where a beard grows: below a line from sideburn to mouth corner, over the lip, on chin and throat; 0 to 1."""
+    """Where a beard grows, from 0 to 1.
+
+    It grows below a line from sideburn to mouth corner, over the lip, and on chin and throat.
+    """
     mouth, nose, ear = face.point(54), face.point(33), face.point(15)
     across = np.abs(face.x)
     t = np.clip((across - mouth[0]) / (ear[0] - mouth[0]), 0.0, 1.0)
@@ -99,7 +108,7 @@ def beard_zone(face: Face, rng: np.random.Generator) -> Float[ndarray, "H H"]:
 
 
 def paint_beard(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """From a shaven shadow through stubble to a short beard; a third or so of all people, the men among them."""
+    """Paints a beard on about a third of all people, who are male. It is a shadow, stubble or a short beard."""
     if rng.random() > 0.95 * person.masculinity**1.3:
         return
     face, size = canvas.face, canvas.face.layout.size
@@ -119,7 +128,7 @@ def paint_beard(canvas: Canvas, person: Person, rng: np.random.Generator) -> Non
     count = int(min(2.2 * thickness * len(rows) * (512 / size) ** 2 * 0.12, 9000))
     pick = rng.choice(len(rows), count, p=weight / weight.sum())
     roots = face.layout.chart[rows[pick], columns[pick]] + rng.uniform(-0.4, 0.4, (count, 2))
-    # Beard hair points down, at the sides a little backwards, under the lip and on the throat wherever it likes.
+    # Hairs point down, at the sides a little backwards, and in random directions under the lip and on the throat.
     angles = np.pi / 2 - 0.35 * np.clip(roots[:, 0] / 50.0, -1.0, 1.0) + rng.normal(0.0, 0.45, count)
     lines = curved_strands(rng, roots, angles, length * rng.uniform(0.5, 1.3, count), rng.normal(0.0, 0.4, count))
     colour = person.hair * rng.uniform(0.8, 1.4)
@@ -129,7 +138,7 @@ def paint_beard(canvas: Canvas, person: Person, rng: np.random.Generator) -> Non
 
 
 def paint_scalp(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Cropped hair behind a soft hairline that recedes with age and masculinity; some are bald."""
+    """Paints cropped hair behind a soft hairline, which recedes with age and masculinity. Some people are bald."""
     face, size = canvas.face, canvas.face.layout.size
     recede = rng.normal(0.0, 4.0) + 16.0 * person.age * person.masculinity * rng.random()
     depth = face.hairline - recede + 2.5 * cloud(rng, size, (8, 20))

@@ -1,4 +1,4 @@
-"""Marks of the skin itself: pigment spots, blood, creases, lips and make-up."""
+"""Paints marks of the skin: pigment spots, blood, creases, lips and make-up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganfit_nb.training.skin.skin_tone import HAEMOGLOBIN, MELANIN
 
 
 def paint_mottling(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Uneven melanin and blood over centimetres: no skin has one colour."""
+    """Varies melanin and blood over centimetres, because no skin has only one colour."""
     size = canvas.face.layout.size
     melanin = rng.uniform(0.01, 0.03) * (1 + person.age) * balanced(cloud(rng, size, (5, 11, 23, 46)))
     blood = rng.uniform(0.01, 0.035) * balanced(cloud(rng, size, (6, 14, 30, 60)))
@@ -21,7 +21,7 @@ def paint_mottling(canvas: Canvas, person: Person, rng: np.random.Generator) -> 
 
 
 def paint_redness(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Blood in cheeks, nose, chin and ears; a yellowish forehead comes of its absence."""
+    """Adds blood to cheeks, nose, chin and ears. The forehead mostly loses some, and becomes yellowish."""
     face = canvas.face
     eye, nose, mouth = face.point(46), face.point(30), face.point(54)
     light = 1.0 - 0.5 * person.tone.darkness
@@ -40,10 +40,10 @@ def paint_redness(canvas: Canvas, person: Person, rng: np.random.Generator) -> N
 
 
 def paint_eye_surround(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Darker, bluer skin under the eyes and on the lids, and bags with age."""
+    """Makes the skin under the eyes and on the lids darker and bluer, and adds bags with age."""
     face = canvas.face
     inner, outer = face.eye_corners
-    lid_height = 0.5 * np.ptp(face.layout.lid[:, 1])  # of the unrolled opening
+    lid_height = 0.5 * np.ptp(face.layout.lid[:, 1])  # mm, of the unrolled eye opening
     across = np.abs(face.x)
     middle = 0.45 * inner + 0.55 * outer
     hollow = bump(across, face.y, middle[0] - 4.0, middle[1] + lid_height + 5.0, 11.0, 5.0)
@@ -63,7 +63,10 @@ def _crease(
     rng: np.random.Generator,
     both: bool = True,
 ) -> None:
-    """A fold: dark along the curve, a little light below it; fades to its ends; on both sides or as given."""
+    """Paints a fold that is dark along the curve, a little light below it, and fades towards its ends.
+
+    With `both` it is painted on both sides of the face, else along the curve alone.
+    """
     if depth < 0.01:
         return
     pieces = np.stack([curve[:-1], curve[1:]], axis=1)
@@ -79,7 +82,7 @@ def _crease(
 
 
 def paint_wrinkles(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Forehead lines, frown lines, crow's feet and nasolabial folds, deeper with age."""
+    """Paints forehead lines, frown lines, crow's feet and nasolabial folds, which get deeper with age."""
     face, age = canvas.face, max(0.0, person.age + rng.normal(0.0, 0.08))
     brow, between = face.point(24), face.point(21, 22)
     for k in range(rng.integers(2, 5)):
@@ -106,7 +109,7 @@ def paint_wrinkles(canvas: Canvas, person: Person, rng: np.random.Generator) -> 
 
 
 def paint_spots(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Freckles on fair skin, age spots, moles, and blemishes of the young."""
+    """Paints freckles on fair skin, age spots, moles, and blemishes of young people."""
     face, size = canvas.face, canvas.face.layout.size
     if person.tone.darkness < 0.55 and rng.random() < 0.3:
         count = int(rng.uniform(60, 500))
@@ -130,20 +133,20 @@ def paint_spots(canvas: Canvas, person: Person, rng: np.random.Generator) -> Non
 
 
 def _dots(canvas: Canvas, x: ndarray, y: ndarray, diameter: ndarray, opacity: ndarray) -> Float[ndarray, "H H"]:
-    """Round spots of the given diameters in mm."""
+    """The share of each texel that round spots cover. Their diameters are in mm."""
     ends = np.stack([np.stack([x, y], 1), np.stack([x + 0.15 * diameter, y], 1)], axis=1)
     return canvas.strokes(ends, diameter, opacity)
 
 
 def paint_nostrils(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Hardly any light comes out of the nostrils."""
+    """Darkens the nostrils, from which hardly any light comes."""
     face, nostril = canvas.face, canvas.face.point(35)
     dark = bump(np.abs(face.x), face.y, nostril[0], nostril[1] - 0.8, 3.2, 1.9)
     canvas.pigment(rng.uniform(0.6, 1.0) * dark, np.array([0.95, 1.05, 0.95]))
 
 
 def paint_lips(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Lips: more or less blood and melanin than the base has, fine vertical lines, a darker seam."""
+    """Paints the lips: more or less blood and melanin than the base has, fine vertical lines, and a darker seam."""
     face, size = canvas.face, canvas.face.layout.size
     edge = face.lips + 0.5 * smooth_noise(rng, size, 40)
     lips = smoothstep(edge, 0.9, -1.1) * face.skin
@@ -159,7 +162,7 @@ def paint_lips(canvas: Canvas, person: Person, rng: np.random.Generator) -> None
 
 
 def paint_make_up(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
-    """Lipstick, eye shadow, eye liner and rouge, each on its own, mostly on feminine faces."""
+    """Paints lipstick, eye shadow, eye liner and rouge, each independently, mostly on feminine faces."""
     face = canvas.face
     if rng.random() > 0.55 * (1.0 - person.masculinity):
         return

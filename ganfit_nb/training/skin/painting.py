@@ -1,4 +1,4 @@
-"""What the painters paint with: smooth noise, blurs, soft masks and anti-aliased strokes."""
+"""Tools of the painters: smooth noise, blurs, soft masks and anti-aliased strokes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganfit_nb.renderer.compiled import compiled
 
 @lru_cache
 def _bicubic(cells: int, size: int) -> Float[ndarray, "S C"]:
-    """Matrix of the bicubic enlargement of a line of `cells` values to `size`."""
+    """The matrix that enlarges a line of `cells` values to `size` values by bicubic interpolation."""
     lines = torch.eye(cells)[None, None]
     return F.interpolate(lines, size=(size, cells), mode="bicubic", align_corners=False)[0, 0].numpy()
 
@@ -28,19 +28,19 @@ def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Float[ndarr
 
 
 def cloud(rng: np.random.Generator, size: int, cells: tuple[int, ...], falloff: float = 0.6) -> Float[ndarray, "H H"]:
-    """Octaves of smooth noise, each weighing `falloff` of the one before; unit variance together."""
+    """A sum of octaves of smooth noise. Each has `falloff` times the weight of the one before. It has unit variance."""
     weights = falloff ** np.arange(len(cells))
     octaves = sum(w * smooth_noise(rng, size, c) for w, c in zip(weights, cells, strict=True))
     return np.asarray(octaves / np.sqrt((weights**2).sum()), np.float32)
 
 
 def balanced(field: Float[ndarray, "H H"]) -> Float[ndarray, "H H"]:
-    """Mixed with its own mirror image: a face is uneven, but mostly the same on both sides."""
+    """The field, mixed with its mirror image, because a face is uneven but nearly symmetric."""
     return 0.65 * field + 0.45 * field[:, ::-1]
 
 
 def blur(image: Float[ndarray, "H W C"], sigma: float) -> Float[ndarray, "H W C"]:
-    """Gaussian blur with edge replication; sigma in texels. Wide blurs run on a smaller copy."""
+    """Blurs by a Gaussian with edge replication; sigma is in texels. Wide blurs are computed on a smaller copy."""
     x = torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[:, None]
     full = x.shape[-2:]
     shrink = max(1, int(sigma // 4))
@@ -58,18 +58,21 @@ def blur(image: Float[ndarray, "H W C"], sigma: float) -> Float[ndarray, "H W C"
 
 
 def smoothstep(x: ndarray, low: float, high: float) -> ndarray:
-    """0 below `low`, 1 above `high`, smooth between; falls when `low` > `high`."""
+    """A smooth step: 0 below `low`, 1 above `high`. It falls from 1 to 0 when `low` > `high`."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 def bump(x: ndarray, y: ndarray, cx: float, cy: float, sx: float, sy: float) -> ndarray:
-    """An axis-aligned Gaussian hill of height 1 over a grid, whose x changes along rows and y along columns alone."""
+    """A Gaussian hill of height 1 over a grid.
+
+    It is fast, because x must change only along rows of the grid, and y only along columns.
+    """
     return np.outer(np.exp(-0.5 * ((y[:, 0] - cy) / sy) ** 2), np.exp(-0.5 * ((x[0] - cx) / sx) ** 2))
 
 
 def spline(points: Float[ndarray, "N 2"], samples: int, closed: bool = False) -> Float[ndarray, "S 2"]:
-    """Catmull–Rom curve through the points."""
+    """A Catmull–Rom curve through the points."""
     points = np.asarray(points, np.float64)
     ends = (points[-1:], points[:2]) if closed else (2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1])
     p = np.concatenate([ends[0], points, ends[1]])
@@ -84,7 +87,7 @@ def spline(points: Float[ndarray, "N 2"], samples: int, closed: bool = False) ->
 @compiled
 @no_type_check
 def _distance(px: float, py: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
-    """Distance of p to the segment ab, and where along it (0 to 1) the nearest point lies."""
+    """The distance of p to the segment ab, and the place of the nearest point on it, from 0 at a to 1 at b."""
     dx, dy = bx - ax, by - ay
     t = ((px - ax) * dx + (py - ay) * dy) / max(dx * dx + dy * dy, 1e-12)
     t = min(max(t, 0.0), 1.0)
@@ -96,11 +99,15 @@ def _distance(px: float, py: float, ax: float, ay: float, bx: float, by: float) 
 def draw_strokes(
     alpha: ndarray, origin: ndarray, pitch: ndarray, strokes: ndarray, widths: ndarray, opacities: ndarray
 ) -> None:
-    """Composites tapered hair strokes into a coverage map, in place.
+    """Adds tapered strokes of hair to a coverage map, in place.
 
-    alpha (H, W); origin and pitch place texel (r, c) at origin + pitch * (c + .5, r + .5) mm; strokes (N, K, 2) are
-    polylines in mm, widths (N,) their thickness at the root in mm, opacities (N,) in [0, 1]. A stroke narrower than a
-    texel covers the share of the texel it fills.
+    alpha          (H, W), the coverage map
+    origin, pitch  texel (r, c) lies at origin + pitch * (c + .5, r + .5) mm
+    strokes        (N, K, 2), polylines in mm
+    widths         (N,), thickness at the root, mm
+    opacities      (N,), in [0, 1]
+
+    A stroke that is narrower than a texel covers only a share of it.
     """
     soft = 0.5 * (abs(pitch[0]) + abs(pitch[1])) * 0.5
     height, width = alpha.shape
@@ -127,7 +134,7 @@ def draw_strokes(
 @compiled
 @no_type_check
 def distance_to_curve(chart: ndarray, curve: ndarray) -> ndarray:
-    """Distance in mm of every texel (chart (H, W, 2)) to a polyline (N, 2)."""
+    """The distance in mm of every texel of a chart (H, W, 2) to a polyline (N, 2)."""
     height, width = chart.shape[:2]
     out = np.empty((height, width), np.float32)
     for r in range(height):
@@ -162,6 +169,6 @@ def inside_polygon(chart: ndarray, polygon: ndarray) -> ndarray:
 
 
 def signed_distance(chart: Float[ndarray, "H W 2"], polygon: Float[ndarray, "N 2"]) -> Float[ndarray, "H W"]:
-    """Distance in mm to a closed outline, negative inside."""
+    """The distance in mm of every texel to a closed outline, negative inside."""
     distance = distance_to_curve(chart, np.concatenate([polygon, polygon[:1]]))
     return np.where(inside_polygon(chart, polygon), -distance, distance)

@@ -4,11 +4,11 @@
     ganfit train corpus --skins DIR --count 500 --first 10000 --out held_out
     ganfit train pca --corpus corpus --held-out held_out --out texture_pca.safetensors
 
-A map is reduced to what the asset stores: luma at 7/16 of the side, colour differences at a quarter of that, each texel
-weighted by its worth to a face. So a corpus of 256² maps does for a 512² model, with a few maps at 512² for the mean's
-detail.
-With fewer maps than texels the modes are combinations of the maps, so eigenvectors of the N×N Gram matrix give them
-(Sirovich & Kirby 1987) in one pass over the corpus.
+A map is reduced to the resolution that the asset stores: luma at 7/16 of the side, colour differences at a quarter of
+that. Texels on the face get a larger weight than others. A corpus of 256² maps is therefore enough for a 512² model,
+with a few maps of 512² for the detail of the mean.
+There are fewer maps than texels, so the modes are combinations of the maps. The eigenvectors of the N×N Gram matrix
+give them (Sirovich & Kirby 1987) in one pass over the corpus.
 """
 
 from __future__ import annotations
@@ -38,13 +38,16 @@ from ganfit_nb.training.skin.uv_layout import UvLayout
 
 FINE_MODES = 16
 YCC_FROM_RGB = torch.linalg.inv(RGB_FROM_YCC)
-SCALP_WEIGHT = 0.25  # of a texel outside the face against one inside, in amplitude
-CHUNK = 64  # maps a time
+SCALP_WEIGHT = 0.25  # weight of a texel outside the face, relative to one inside, in amplitude
+CHUNK = 64  # maps at a time
 
 
 @dataclass(frozen=True)
 class TexturePca:
-    """Mean, modes in display values per standard deviation, and the share of the weighted variance they keep."""
+    """The mean, the modes (display values per standard deviation), and how much of the variance they hold.
+
+    `kept` is the share of the weighted variance that all modes together hold.
+    """
 
     mean: Float[Tensor, "H H 3"]
     luma: Float[Tensor, "t h h"]
@@ -52,8 +55,11 @@ class TexturePca:
     kept: float
 
     def save(self, path: Path) -> None:
-        """Writes the asset: the mean as bytes of the display range, modes as integers with a scale each, the first
-        FINE_MODES of 8 bits and the rest, which hardly show, of 4."""
+        """Writes the asset.
+
+        The mean is stored as bytes of the display range. Each mode is stored as integers with a scale. The first
+        FINE_MODES have 8 bits. The others, which are hardly visible, have 4.
+        """
         tensors = {"mean": (255.0 * self.mean).round().to(torch.uint8)}
         for name, modes in (("luma", self.luma.flatten(1)), ("chroma", self.chroma.flatten(1))):
             steps = torch.where(torch.arange(len(modes)) < FINE_MODES, 127.0, 7.0)
@@ -65,14 +71,14 @@ class TexturePca:
 
 
 def stored_sides(size: int) -> tuple[int, int]:
-    """Sides of the luma and of the colour differences that a model of `size`² maps stores."""
+    """The sides of luma and colour differences that a model of `size`² maps stores."""
     return 7 * size // 16, 7 * size // 64
 
 
 def reduce_maps(
     maps: Float[Tensor, "N H H 3"], luma: int, chroma: int
 ) -> tuple[Float[Tensor, "N h h"], Float[Tensor, "N 2 c c"]]:
-    """Luma and colour differences at their sides, by area averages."""
+    """Luma and colour differences of maps, reduced to the given sides by averaging."""
     ycc = (maps @ YCC_FROM_RGB.T).permute(0, 3, 1, 2)
     return F.adaptive_avg_pool2d(ycc[:, :1], luma)[:, 0], F.adaptive_avg_pool2d(ycc[:, 1:], chroma)
 
@@ -80,13 +86,13 @@ def reduce_maps(
 def reduced_weights(
     weight: Float[Tensor, "H W"], luma: int, chroma: int
 ) -> tuple[Float[Tensor, " y"], Float[Tensor, " c"]]:
-    """Weights of the values that `reduce_maps` gives; a chroma cell stands for many luma cells."""
+    """The weights of the values of `reduce_maps`. A cell of colour counts as the many cells of luma that it covers."""
     wy = F.adaptive_avg_pool2d(weight[None], luma).flatten()
     return wy, F.adaptive_avg_pool2d(weight[None], chroma).flatten().repeat(2) * (luma / chroma)
 
 
 def face_weight(face: Face) -> Float[Tensor, "H H"]:
-    """What a texel counts: 1 on the face and the eyes, SCALP_WEIGHT on scalp, neck and ears, 0 off the surface."""
+    """The weight of each texel: 1 on face and eyes, SCALP_WEIGHT on scalp, neck and ears, 0 off the surface."""
     below = face.height(8) - face.layout.position[..., 1]
     off = np.maximum.reduce(
         [smoothstep(face.hairline, -10.0, 4.0), smoothstep(face.azimuth, 80.0, 90.0), smoothstep(below, 4.0, 22.0)]
@@ -98,7 +104,7 @@ def face_weight(face: Face) -> Float[Tensor, "H H"]:
 
 
 def mean_map(maps: ndarray, detail: ndarray) -> Float[Tensor, "S S 3"]:
-    """Mean of the maps, with what is finer than their texels taken from the mean of a few larger ones."""
+    """The mean of the maps. Detail finer than their texels comes from the mean of a few larger maps."""
     coarse, fine = (torch.from_numpy(np.mean(m, axis=0, dtype=np.float64)).float() / 255.0 for m in (maps, detail))
     coarse, fine = coarse.permute(2, 0, 1)[None], fine.permute(2, 0, 1)[None]
     missing = coarse - F.adaptive_avg_pool2d(fine, coarse.shape[-1])
@@ -109,10 +115,10 @@ def mean_map(maps: ndarray, detail: ndarray) -> Float[Tensor, "S S 3"]:
 def build_pca(
     maps: ndarray, modes: int, weight: Float[Tensor, "H H"], detail: ndarray, sides: tuple[int, int] | None = None
 ) -> TexturePca:
-    """PCA of uint8 maps (N, h, h, 3), which may be a memory map, for a model of the size of `detail` (n, H, H, 3).
+    """The PCA of uint8 maps (N, h, h, 3), which may be a memory map, for a model of the size of `detail` (n, H, H, 3).
 
-    Coefficients of the corpus have mean 0 and standard deviation 1 in every mode. `sides` are those of the modes' luma
-    and colour differences, by default what the asset stores. GanfitError for more modes than maps.
+    In every mode the coefficients of the corpus have mean 0 and standard deviation 1. `sides` are those of luma and
+    colour differences, by default those that the asset stores. Raises GanfitError for more modes than maps.
     """
     if modes >= len(maps):
         raise GanfitError(f"{len(maps)} maps give at most {len(maps) - 1} modes, not {modes}; make a larger corpus.")
@@ -126,11 +132,11 @@ def build_pca(
     values, vectors = leading_eigenvectors(gram.double() / len(maps), modes)
     if sides:
         luma, chroma = reduced_corpus(maps, *sides)
-    # A mode per standard deviation is the mean over the corpus of map times coefficient.
+    # A mode, per standard deviation, is the mean of (map times coefficient) over the corpus.
     mix = (vectors.T / len(maps) ** 0.5).float()
     modes_y = torch.cat([mix @ part.float() for part in luma.split(8192, dim=1)], dim=1)
     modes_c = mix @ chroma
-    sign = torch.where(modes_y.sum(dim=1) < 0, -1.0, 1.0)[:, None]  # more is lighter
+    sign = torch.where(modes_y.sum(dim=1) < 0, -1.0, 1.0)[:, None]  # a larger coefficient makes the skin lighter
     side_y, side_c = sides or stored
     return TexturePca(
         mean_map(maps, detail),
@@ -143,8 +149,10 @@ def build_pca(
 def leading_eigenvectors(
     symmetric: Float[Tensor, "N N"], count: int
 ) -> tuple[Float[Tensor, " k"], Float[Tensor, "N k"]]:
-    """The largest eigenvalues and their vectors, by subspace iteration (Halko et al. 2011): seconds for 10,000 maps,
-    where a whole decomposition takes many minutes."""
+    """The largest eigenvalues and their vectors, by subspace iteration (Halko et al. 2011).
+
+    For 10,000 maps it takes seconds; a whole decomposition takes many minutes.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         vectors, values, _ = torch.svd_lowrank(symmetric, q=min(len(symmetric), count + count // 8 + 16), niter=8)
@@ -152,7 +160,7 @@ def leading_eigenvectors(
 
 
 def reduced_corpus(maps: ndarray, luma: int, chroma: int) -> tuple[Float16[Tensor, "N y"], Float[Tensor, "N c"]]:
-    """All maps at these sides, their mean taken away."""
+    """All maps, reduced to these sides, less their mean."""
     ys, cs = torch.empty(len(maps), luma**2, dtype=torch.float16), torch.empty(len(maps), 2 * chroma**2)
     for start in tqdm(range(0, len(maps), CHUNK), desc="reduce"):
         part = torch.from_numpy(np.array(maps[start : start + CHUNK])).float() / 255.0
@@ -164,7 +172,7 @@ def reduced_corpus(maps: ndarray, luma: int, chroma: int) -> tuple[Float16[Tenso
 
 
 def project(model: PcaTexture, image: Float[Tensor, "H H 3"], weight: Float[Tensor, "H H"]) -> Float[Tensor, " t"]:
-    """Coefficients of the weighted least-squares approximation of a map."""
+    """The coefficients of the weighted least-squares approximation of a map."""
     sides = model.luma.shape[-1], model.chroma.shape[-1]
     y, c = reduce_maps((image - model.mean)[None], *sides)
     wy, wc = reduced_weights(weight, *sides)
@@ -174,7 +182,7 @@ def project(model: PcaTexture, image: Float[Tensor, "H H 3"], weight: Float[Tens
 
 
 def held_out_errors(model: PcaTexture, maps: ndarray, weight: Float[Tensor, "H H"]) -> tuple[float, float]:
-    """Mean absolute error (display values, weighted) of maps' reconstructions, and of the mean in their place."""
+    """The weighted mean absolute error of the maps' reconstructions, and that of the mean map, in display values."""
     errors = torch.zeros(2)
     for image in maps:
         target = torch.from_numpy(np.array(image)).float() / 255.0
@@ -184,7 +192,7 @@ def held_out_errors(model: PcaTexture, maps: ndarray, weight: Float[Tensor, "H H
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Runs the command; the held-out maps are no part of the PCA, so they also test it."""
+    """Runs the command. The held-out maps take no part in the PCA, so they test it."""
     maps, held_out = (open_maps(folder / MAPS) for folder in (arguments.corpus, arguments.held_out))
     claim_file(arguments.out, _is_texture)
     weight = face_weight(Face(UvLayout.of(MorphableModel.default(), held_out.shape[1])))
@@ -204,7 +212,7 @@ def _is_texture(path: Path) -> bool:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Adds the options of the command."""
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="what `ganfit train corpus` wrote")
     parser.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="the same of other people")
     parser.add_argument("--modes", type=int, default=512, help="number of coefficients (default %(default)s)")

@@ -1,4 +1,4 @@
-"""A base map out of nothing but noise and anatomy, for those who rebuild a corpus without the skins."""
+"""Makes a base map of noise and anatomy alone, for a corpus that is rebuilt without MakeHuman's skins."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ganfit_nb.training.skin.canvas import Face
 from ganfit_nb.training.skin.painting import blur, cloud, distance_to_curve, smoothstep, spline
 from ganfit_nb.training.skin.skin_tone import HAEMOGLOBIN, MELANIN
 
-OCCLUSION = np.array([0.85, 1.05, 1.0], np.float32)  # light lost in folds comes back reddened
+OCCLUSION = np.array([0.85, 1.05, 1.0], np.float32)  # absorption in folds, from which light comes back reddened
 
 
 def procedural_base(rng: np.random.Generator, face: Face) -> Float[ndarray, "H H 3"]:
-    """Density relative to the tone: pores, lips, nostrils, lid folds, wings of the nose, ears."""
+    """The density relative to the tone, with pores, lips, nostrils, lid folds, wings of the nose and ears."""
     size = face.layout.size
     grain = blur(rng.standard_normal((size, size, 1)), 0.8 * size / 512)[..., 0] * 2.2
     pores = np.maximum(blur(rng.standard_normal((size, size, 1)), 1.2 * size / 512)[..., 0] * 3.4 - 1.2, 0.0)

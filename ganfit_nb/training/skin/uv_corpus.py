@@ -1,10 +1,11 @@
-"""The UV corpus: any number of 512×512 albedo maps of people who do not exist, each from (seed, index) alone.
+"""The UV corpus: any number of 512×512 albedo maps of people who do not exist.
+
+A map depends on its seed and index alone. The command
 
     ganfit train corpus --skins DIR --count 10000 --out corpus
 
-writes corpus/maps.npy (N, H, W, 3) uint8, to be opened with numpy.load(..., mmap_mode="r"), corpus/sheet.png, and
-corpus/corpus.json, which says what is in it.
-Without --skins the base is procedural.
+writes corpus/maps.npy (N, H, W, 3) uint8, to be opened by numpy.load(..., mmap_mode="r"), corpus/sheet.png, and
+corpus/corpus.json, which describes the corpus. Without --skins the bases are procedural.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from ganfit_nb.training.skin.skin_tone import display
 from ganfit_nb.training.skin.uv_layout import UvLayout
 from ganfit_nb.training.skin.uv_resample import skin_bases
 
-# From the blood below to the paint on top.
+# In the order of their layers, from the blood below to the make-up on top.
 PAINTERS = (
     paint_mottling,
     paint_redness,
@@ -68,10 +69,10 @@ RECORD = "corpus.json"
 
 @dataclass(frozen=True)
 class UvCorpus:
-    """A sequence without end: `corpus[i]` is the i-th person of a seed.
+    """An endless sequence of maps: `corpus[i]` is the i-th person of a seed.
 
-    bases      densities of bare skins relative to their tone (N, H, H, 3)
-    darkness   of the skin each base was taken from (N,), 0 to 1: full lips and dark lids belong to a tone
+    bases      (N, H, H, 3), densities of bare skins relative to their tone
+    darkness   (N,), from 0 to 1, of the skin of each base; lips and lids depend on it, so a base fits similar tones
     """
 
     face: Face
@@ -81,7 +82,7 @@ class UvCorpus:
 
     @classmethod
     def build(cls, size: int = 512, skins: Path | None = None, seed: int = 0) -> UvCorpus:
-        """From a folder of MakeHuman skins, or without one from procedural skin."""
+        """A corpus from a folder of MakeHuman skins, or without one from procedural skin."""
         model = MorphableModel.default()
         face = Face(UvLayout.of(model, size))
         if skins is not None:
@@ -90,11 +91,11 @@ class UvCorpus:
         return cls(face, np.stack(bases).astype(np.float16), np.linspace(0.0, 1.0, len(bases)), seed)
 
     def person(self, index: int) -> Person:
-        """Who map `index` shows: skin tone, age, masculinity, colour of hair."""
+        """The person on map `index`: skin tone, age, masculinity and colour of hair."""
         return Person.draw(np.random.default_rng([self.seed, index, 0]))
 
     def __getitem__(self, index: int) -> UInt8[ndarray, "H H 3"]:
-        """Map `index`: the same for the same seed, whatever was drawn before."""
+        """Map `index`. It depends on seed and index alone, not on the maps that were drawn before."""
         rng = np.random.default_rng([self.seed, index, 1])
         person = self.person(index)
         canvas = Canvas(self.face, self._blend(person, rng) + person.tone.density)
@@ -103,7 +104,7 @@ class UvCorpus:
         return (255.0 * display(canvas.density) + 0.5).astype(np.uint8)
 
     def _blend(self, person: Person, rng: np.random.Generator) -> Float[ndarray, "H H 3"]:
-        """Two or three bases of about this tone, some mirrored, blended by smooth random masks of varying contrast."""
+        """Two or three bases of about this tone, some mirrored, blended by smooth random masks of random contrast."""
         likely = np.exp(-(((self.darkness - person.tone.darkness) / 0.3) ** 2)) + 1e-3
         picks = rng.choice(len(self.bases), int(rng.integers(2, 4)), replace=False, p=likely / likely.sum())
         weights = np.exp(2.5 * np.stack([smooth_noise(rng, self.face.layout.size, 4) for _ in picks]))
@@ -124,9 +125,9 @@ def contact_sheet(maps: Sequence[UInt8[ndarray, "H H 3"]], columns: int, side: i
 
 
 def write_corpus(corpus: UvCorpus, count: int, out: Path, first: int = 0) -> Path:
-    """Writes maps `first` to `first + count` as out/maps.npy with a contact sheet; returns the array's path.
+    """Writes maps `first` to `first + count - 1` as out/maps.npy with a contact sheet. Returns the path of the maps.
 
-    The folder appears when it is whole. GanfitError when it holds something else than a corpus.
+    The folder appears when it is complete. Raises GanfitError when it holds something else than a corpus.
     """
     if count < 1:
         raise GanfitError(f"A corpus of {count} maps is none; ask for at least one.")
@@ -148,13 +149,13 @@ def write_corpus(corpus: UvCorpus, count: int, out: Path, first: int = 0) -> Pat
 
 
 def is_corpus(folder: Path) -> bool:
-    """Whether a folder holds a corpus of ours, with the smaller maps made of it, and nothing else."""
+    """Whether a folder holds a corpus of ours, possibly with smaller maps made from it, and nothing else."""
     names = {path.name for path in folder.iterdir() if not path.match("maps_*.npy")}
     return names <= {MAPS, "sheet.png", RECORD} and has_keys("maps", "first", "side", "seed")(folder / RECORD)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Adds the options of the command."""
     parser.add_argument("--skins", type=Path, metavar="DIR", help="folder of MakeHuman skins (default: none)")
     parser.add_argument("--count", type=int, default=10000, help="number of maps")
     parser.add_argument("--first", type=int, default=0, help="index of the first map")

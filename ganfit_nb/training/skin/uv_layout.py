@@ -1,4 +1,4 @@
-"""The UV layout as the painters see it: for every texel the surface point under it, and a chart in millimetres."""
+"""The UV layout for painters: the surface point under every texel, and a chart in millimetres."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy import ndarray
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.renderer.compiled import compiled
 
-# iBUG 68 points and what each becomes in a mirror.
+# The index that each of the 68 iBUG points has in a mirror image.
 MIRROR_68 = np.concatenate(
     [
         np.arange(16, -1, -1),
@@ -27,7 +27,10 @@ MIRROR_68 = np.concatenate(
 @compiled
 @no_type_check
 def _rasterize(corners: ndarray, faces: ndarray, size: int, slack: float) -> tuple[ndarray, ndarray]:
-    """The triangle over each texel centre (-1: none) and its barycentric coordinates; the last triangle wins."""
+    """The triangle over each texel centre (-1 for none), and the centre's barycentric coordinates in it.
+
+    Where triangles overlap the last one counts.
+    """
     index = np.full((size, size), -1, np.int64)
     bary = np.zeros((size, size, 3), np.float32)
     for f in range(len(faces)):
@@ -52,7 +55,10 @@ def _rasterize(corners: ndarray, faces: ndarray, size: int, slack: float) -> tup
 @compiled
 @no_type_check
 def _nearest_filled(filled: ndarray) -> ndarray:
-    """Flat index of a near filled texel for each texel: two sweeps that hand the nearest one found on."""
+    """For each texel, the flat index of a filled texel near it.
+
+    Two sweeps over the map pass the nearest one that was found on to the neighbours.
+    """
     height, width = filled.shape
     source = np.full((height, width), -1, np.int64)
     best = np.full((height, width), 1e18)
@@ -78,7 +84,7 @@ def _nearest_filled(filled: ndarray) -> ndarray:
 
 
 def components(faces: Int[ndarray, "F 3"], vertices: int) -> Int[ndarray, " V"]:
-    """A label per vertex: the smallest vertex number of the connected piece it belongs to."""
+    """A label for each vertex: the smallest vertex index in its connected piece."""
     label = np.arange(vertices)
     while True:
         lowest = label[faces].min(axis=1)
@@ -91,17 +97,17 @@ def components(faces: Int[ndarray, "F 3"], vertices: int) -> Int[ndarray, " V"]:
 
 @dataclass(frozen=True)
 class UvLayout:
-    """What lies under each texel of an H×H UV map.
+    """The surface under each texel of an H×H UV map.
 
-    index      triangle under the texel centre, after dilation (every texel has one)
-    bary       its barycentric coordinates
-    covered    whether the texel lies on the surface, or was filled by dilation
+    index      triangle under the texel centre; by dilation every texel has one
+    bary       barycentric coordinates of the centre in this triangle
+    covered    whether the texel lies on the surface; the others were filled by dilation
     position   surface point of the mean face, mm
-    chart      the layout unrolled to millimetres: x to the right, y down; distances hold around the face's front
+    chart      the layout in millimetres, x to the right, y down; distances are correct on the front of the face
     landmarks  the 68 points in the chart, mm, mirror symmetric
     eyes       (centre mm, mask of texels) of the eyeball on the image's left and of the one on its right
-    lid        edge of the eyelids on the image's right in the chart, mm, from the inner corner over the upper lid
-    mouth      texels of the mouth's interior, or of whatever else is neither skin nor eyeball
+    lid        edge of the lids on the image's right in the chart, mm, from the inner corner over the upper lid
+    mouth      texels of the mouth's interior, and all others that are neither skin nor eyeball
     """
 
     index: Int[ndarray, "H H"]
@@ -118,11 +124,11 @@ class UvLayout:
 
     @property
     def size(self) -> int:
-        """Texels a side."""
+        """The number of texels on a side."""
         return self.index.shape[0]
 
     def interpolate(self, attributes: Float[ndarray, "V C"]) -> Float[ndarray, "H H C"]:
-        """A vertex attribute at every texel."""
+        """Interpolates an attribute of the vertices at every texel."""
         return np.einsum("hwk,hwkc->hwc", self.bary, attributes[self.faces[self.index]])
 
     @classmethod
@@ -162,7 +168,7 @@ class UvLayout:
 
 
 def _millimetres_per_unit(uv: ndarray, vertices: ndarray, faces: ndarray, landmark_uv: ndarray) -> Float[ndarray, " 2"]:
-    """Median length in mm of a unit of u and of v on the triangles around nose, eyes and mouth."""
+    """The length in mm of a unit of u and of v: the median over triangles around nose, eyes and mouth."""
     low, high = landmark_uv[17:].min(axis=0), landmark_uv[17:].max(axis=0)
     centres = uv[faces].mean(axis=1)
     near = faces[((centres > low) & (centres < high)).all(axis=1)]
@@ -176,7 +182,10 @@ def _millimetres_per_unit(uv: ndarray, vertices: ndarray, faces: ndarray, landma
 def _eyeball(
     vertices: ndarray, label: ndarray, texel_piece: ndarray, side: float
 ) -> tuple[Float[ndarray, " 3"], Bool[ndarray, "H H"]]:
-    """Centre and texels of the eyeball on one side: the piece of the mesh that is most nearly a sphere there."""
+    """The centre and the texels of the eyeball on one side.
+
+    It is the piece of the mesh on that side that resembles a sphere most.
+    """
     best, found, centre = np.inf, -1, np.zeros(3)
     for piece in np.unique(label):
         points = vertices[label == piece]
@@ -192,13 +201,13 @@ def _eyeball(
 def _lid_margin(
     vertices: ndarray, faces: ndarray, uv: ndarray, centre: ndarray, eyeball: Bool[ndarray, " V"]
 ) -> Float[ndarray, "K 2"]:
-    """UV of the skin that borders on the eyeball when seen from the front, sorted by angle.
+    """The UV of the skin that borders on the eyeball when seen from the front, sorted by angle.
 
-    The skin runs on behind the lid margin into the socket, so that no border of the mesh says where the lid ends.
+    A border of the mesh does not show where the lid ends, because the skin continues behind the lid into the socket.
     """
-    side, window, bins = 256, 44.0, 40  # pixels, mm, points of the outline
+    side, window, bins = 256, 44.0, 40  # px of the picture, mm that it shows, points of the outline
     picture = np.stack([vertices[:, 0] - centre[0], centre[1] - vertices[:, 1]], axis=1) / window + 0.5
-    order = faces[np.argsort(vertices[faces, 2].mean(axis=1))]  # later, that is nearer, triangles cover earlier ones
+    order = faces[np.argsort(vertices[faces, 2].mean(axis=1))]  # nearer triangles come later, and cover those before
     index, bary = _rasterize(picture, order, side, 1e-6)
     ball = (index >= 0) & eyeball[order[index][..., 0]]
     near = ball.copy()
@@ -208,7 +217,7 @@ def _lid_margin(
     rim = near & ~ball & (index >= 0)
     points = np.einsum("nk,nkc->nc", bary[rim], uv[order[index[rim]]])
     middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
-    # Angles from the inner corner (left) over the upper lid (up, v falls) to the outer corner and back below.
+    # Angles run from the inner corner (left) over the upper lid (v falls) to the outer corner, and back below.
     angle = np.arctan2(-(points[:, 1] - middle[1]), middle[0] - points[:, 0])
     angle = np.mod(angle, 2 * np.pi)
     order_of = np.argsort(angle)

@@ -1,8 +1,9 @@
-"""The UV layout (Sec. 2.1.1): the face unwrapped as from a cylinder with the least distortion; eyes and mouth apart.
+"""Makes the UV layout (Sec. 2.1.1): the face is unwrapped with little distortion; eyes and mouth get own islands.
 
-A plain cylindrical projection folds at the nostrils, lips, ears and below the chin. So its outline is laid on an oval,
-the inside follows Tutte's embedding (no folds, Tutte 1963; mean-value weights, Floater 2003) and is then relaxed under
-the symmetric Dirichlet energy (Smith and Schaefer 2015), which grows without bound before a triangle folds.
+The paper unwraps by a cylindrical projection. On this mesh that folds at the nostrils, lips, ears and below the chin.
+So the outline of the face is laid on an oval. The inside follows Tutte's embedding, which has no folds (Tutte 1963;
+mean-value weights, Floater 2003). Then it is relaxed under the symmetric Dirichlet energy (Smith and Schaefer 2015),
+which becomes infinite before a triangle folds.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from scipy.sparse.linalg import splu
 
 from ganfit_nb.training.shape.subdivision import border_loops
 
-OUTLINE_POWER = 2.25  # superellipse: 2 is the circle, larger reaches into the corners, where the islands lie
+OUTLINE_POWER = 2.25  # of a superellipse; 2 is a circle, larger ones reach into the corners, where the islands lie
 OUTLINE_RADIUS = 0.495
-ISLAND_CENTRE = 0.072  # distance of an island's centre from the two sides of its corner
+ISLAND_CENTRE = 0.072  # distance of an island's centre from both sides of its corner
 ISLAND_RADIUS = 0.063
-PULL = 1e6  # of the springs, against a distortion of about 4: 0.001 of the layout's side costs 1
+PULL = 1e6  # energy of the springs: 0.001 of the side costs 1, beside a distortion of about 4
 WARPS, WARP_POINTS = 16, 500
-EYE_ANGLE = np.radians(125.0)  # of the eyeball's axis to the rim of its island
+EYE_ANGLE = np.radians(125.0)  # from the eyeball's axis to the rim of its island
 
 
 def unwrap_skin(
@@ -36,9 +37,9 @@ def unwrap_skin(
     trust: Bool[Array, " V"] | None = None,
     iterations: int = 400,
 ) -> Float[Array, "V 2"]:
-    """uv of the skin's vertices (others nan): v down, symmetric about u = 0.5, no folded triangle.
+    """The uv of the skin's vertices, with v down, symmetric about u = 0.5, without folded triangles. Others are nan.
 
-    `size` is the wished scale of each triangle relative to the others and also how much its distortion counts. The
+    `size` is the wanted scale of each triangle, relative to the others. It is also the weight of its distortion. The
     vertices in `trust` are pulled to their `target`.
     """
     loops = border_loops(faces)
@@ -67,7 +68,7 @@ def unwrap_skin(
 
 
 def _outline(points: Array, loop: Array, mirror: Array) -> Float[Array, "b 2"]:
-    """The border on a superellipse, by arc length from the top, halves mirrored."""
+    """The border vertices on a superellipse, at their arc length from the top. Both halves are mirror images."""
     on_midline = np.flatnonzero(mirror[loop] == loop)
     top = on_midline[points[loop[on_midline], 1].argmax()]
     ring = np.roll(loop, -top)
@@ -78,7 +79,7 @@ def _outline(points: Array, loop: Array, mirror: Array) -> Float[Array, "b 2"]:
         length[: bottom + 1] / length[bottom],
         (length[bottom:-1] - length[bottom]) / (length[-1] - length[bottom]),
     )
-    angle = np.pi * np.concatenate([first[:-1], 1 + second])  # from the top
+    angle = np.pi * np.concatenate([first[:-1], 1 + second])  # counted from the top
     side = 1.0 if points[ring[bottom // 2], 0] > 0 else -1.0
     direction = np.stack([side * np.sin(angle), -np.cos(angle)], 1)
     radius = (np.abs(direction) ** OUTLINE_POWER).sum(1) ** (-1 / OUTLINE_POWER)
@@ -100,8 +101,10 @@ def _mirror_hubs(points: Array, start: int) -> Int[Array, " h"]:
 
 
 def _warped(faces: Array, uv: Array, free: Array, pull: tuple[Array, Array]) -> Float[Array, "V 2"]:
-    """uv moved towards the targets by a smooth warp of the sheet (a thin-plate spline through some of them), so far as
-    no triangle folds. The relaxation alone would need thousands of turns for so long a way."""
+    """uv, moved towards the targets by a smooth warp as far as no triangle folds.
+
+    The warp is a thin-plate spline through some of the targets. Without it the relaxation needs thousands of turns.
+    """
     chosen = np.random.default_rng(0).permutation(len(pull[0]))[:WARP_POINTS]
     border = np.setdiff1d(np.unique(faces), free)[::4]
     start = np.concatenate([uv[pull[0][chosen]], uv[border]])
@@ -145,14 +148,16 @@ def _relax(
     iterations: int,
     pull: tuple[Array, Array] = (np.zeros(0, int), np.zeros((0, 2))),
 ) -> Float[Array, "V 2"]:
-    """Descends the symmetric Dirichlet energy in the metric of a Laplacian (Kovalsky et al. 2016), without folding.
-    The vertices pull[0] are drawn to pull[1] by springs."""
+    """Minimises the symmetric Dirichlet energy by descent in the metric of a Laplacian (Kovalsky et al. 2016).
+
+    No triangle folds. Springs pull the vertices pull[0] to the places pull[1].
+    """
     edge1, edge2 = points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]]
     length = np.linalg.norm(edge1, axis=1)
     along = (edge1 * edge2).sum(1) / length
     area = np.linalg.norm(np.cross(edge1, edge2), axis=1) / 2
     height = 2 * area / length
-    # wished uv size: the whole sheet fills the outline when every triangle has `scale` times this size
+    # With `scale` times this length unit on every triangle, the whole sheet fills the outline.
     covered = np.pi * OUTLINE_RADIUS**2 * 1.03
     unit = np.sqrt(covered / (area * scale**2).sum())
     inverse = np.zeros((len(faces), 2, 2))
@@ -166,7 +171,7 @@ def _relax(
         corner = position[index]
         sides = torch.stack([corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]], 2)
         jacobian = sides @ to_sheet
-        # v points down, so an outward triangle has a negative determinant in (u, v)
+        # Because v points down, an outward triangle has a negative determinant in (u, v).
         determinant = jacobian[:, 0, 1] * jacobian[:, 1, 0] - jacobian[:, 0, 0] * jacobian[:, 1, 1]
         squared = (jacobian**2).sum((1, 2))
         value = (amount * squared * (1 + 1 / determinant**2)).sum()
@@ -209,7 +214,10 @@ def _weighted_laplacian(faces: Array, weight: Array, points: Array) -> sp.csr_ma
 
 
 def unwrap_eye(points: Float[Array, "n 3"], left: bool) -> Float[Array, "n 2"]:
-    """The eyeball seen along +z, on a disc in a top corner; the iris, near the axis, gets more than its share."""
+    """The uv of an eyeball, seen along +z, on a disc in a top corner.
+
+    The iris, near the axis, gets more room than its size.
+    """
     offset = points - points.mean(0)
     angle = np.arctan2(np.linalg.norm(offset[:, :2], axis=1), offset[:, 2])
     radius = ISLAND_RADIUS * (angle / EYE_ANGLE) ** 0.8
@@ -219,7 +227,7 @@ def unwrap_eye(points: Float[Array, "n 3"], left: bool) -> Float[Array, "n 2"]:
 
 
 def unwrap_mouth_half(makehuman_uv: Float[Array, "n 2"], left: bool) -> Float[Array, "n 2"]:
-    """One half of the mouth's interior, from its own texture coordinates, in a bottom corner."""
+    """The uv of one half of the mouth's interior in a bottom corner, from MakeHuman's texture coordinates."""
     low, high = makehuman_uv.min(0), makehuman_uv.max(0)
     size = 1.4 * ISLAND_RADIUS / (high - low).max()
     placed = (makehuman_uv - (low + high) / 2) * size
