@@ -43,6 +43,8 @@ from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 
 ALIGN_STEPS, CONSISTENCY_STEPS = 20, 40
+LARGEST = 1e18  # Adam squares a gradient
+Key = tuple[str, str]  # what a number is of, and the name of the term or the group
 
 
 def fit(
@@ -106,9 +108,7 @@ def fit_people(
     network = network or IdentityNetwork.default()
     if not people or not all(people) or (starts and [len(s.steps) for s in starts] != [len(p) for p in people]):
         raise GanfitError("Fit a set of at least one photo, and go on with as many as it was begun with.")
-    objective = Objective.of(
-        people, model, network, size=config.size, seed=config.seed, informed_prior=config.informed_prior
-    )
+    objective = _objective(people, model, config, network)
     alone = [_Person(objective, person, config, weights, free) for person in range(len(people))]
     steps: list[SetStep | None] = list(starts) if starts else [None] * len(people)
     if not all(step and step.stage == "joint" for step in steps):
@@ -116,6 +116,29 @@ def fit_people(
             steps = [new or old for new, old in zip(turn, steps, strict=True)]
             yield tuple(step for step in steps if step)
     yield from _joint(objective.to(config.device), config, weights, free, [step for step in steps if step])
+
+
+def align_set(
+    photos: Sequence[Photo],
+    model: FaceModel,
+    config: FitConfig | None = None,
+    weights: LossWeights | None = None,
+    *,
+    free: FreeGroups | None = None,
+    network: IdentityNetwork | None = None,
+) -> Iterator[SetStep]:
+    """The stages before the joint one alone, on the CPU; `fit_people` goes on from the last step."""
+    config, network = config or FitConfig(), network or IdentityNetwork.default()
+    objective = _objective([photos], model, config, network)
+    yield from _Person(objective, 0, config, weights or LossWeights(), free or FreeGroups()).stages(None)
+
+
+def _objective(
+    people: Sequence[Sequence[Photo]], model: FaceModel, config: FitConfig, network: IdentityNetwork
+) -> Objective:
+    return Objective.of(
+        people, model, network, size=config.size, seed=config.seed, informed_prior=config.informed_prior
+    )
 
 
 def _side_by_side(runs: Sequence[Iterator[SetStep]]) -> Iterator[list[SetStep | None]]:
@@ -183,13 +206,13 @@ class _Person:
         assert isinstance(state, NewtonState)
         for index in range(first, steps + 1):
             now = turn(parameters)
+            terms = self.weights.only("landmark", "shape_prior")
+            found = _evaluated(of, of.views.together(parameters), terms, index).beside(now.terms)
+            seconds += perf_counter() - clock
+            (step,) = _set_steps(of, found, stage, index, seconds, self.config, state)
             if not resumed or index > first:
-                terms = self.weights.only("landmark", "shape_prior")
-                found = _evaluated(of, of.views.together(parameters), terms, stage, index)
-                seconds += perf_counter() - clock
-                (step,) = _set_steps(of, found.beside(now.terms), stage, index, seconds, self.config, state)
                 yield step
-                clock = perf_counter()
+            clock = perf_counter()
             if state.converged:
                 break
             parameters, state = damped_update(now.energies, parameters, state, self.free.names(), now.settled)
@@ -217,11 +240,12 @@ def _joint(
             parameters = parameters.replace(light=torch.stack(lights))
         state, first = AdamState.zero(parameters), 0
     for index in range(first, config.steps + 1):
-        found = _evaluated(objective, parameters, weights, "joint", index)
+        found = _evaluated(objective, parameters, weights, index)
+        seconds += perf_counter() - clock
+        turn = _set_steps(objective, found, "joint", index, seconds, config, state)
         if not resumed or index > first:
-            seconds += perf_counter() - clock
-            yield _set_steps(objective, found, "joint", index, seconds, config, state)
-            clock = perf_counter()
+            yield turn
+        clock = perf_counter()
         rates = learning_rates(parameters, objective.model.morphable, index)
         parameters, state = adam_update(parameters, found.gradient, rates, state, free.names())
 
@@ -241,16 +265,10 @@ class _Found:
         return _Found(self.parameters, Evaluation(at.terms | terms, weights, at.rendering), self.gradient)
 
 
-def _evaluated(
-    objective: Objective, parameters: FaceParameters, weights: LossWeights, stage: str, index: int
-) -> _Found:
-    """The objective and its gradient; zero where a group plays no part. What a person's views share has their mean.
-
-    GanfitError when a term or a gradient is no finite number: the step before is the last good state.
-    """
+def _evaluated(objective: Objective, parameters: FaceParameters, weights: LossWeights, index: int) -> _Found:
+    """The objective and its gradient; zero where a group plays no part. What a person's views share has their mean."""
     leaves = parameters.map(lambda value: value.detach().clone().requires_grad_())
     evaluation = objective.evaluate(leaves, weights, index)
-    _require_finite("term", evaluation.terms, stage, index)
     if not evaluation.terms:
         return _Found(parameters, evaluation, parameters.map(torch.zeros_like))
     values = [value for _, value in leaves.items()]
@@ -258,17 +276,7 @@ def _evaluated(
     gradient = FaceParameters(*(torch.zeros_like(v) if g is None else g for v, g in zip(values, slopes, strict=True)))
     counts = gradient.identity.new_tensor(objective.views.counts)[:, None]
     gradient = gradient.replace(**{name: getattr(gradient, name) / counts for name in SHARED})
-    _require_finite("gradient of the group", dict(gradient.items()), stage, index)
     return _Found(parameters, evaluation, gradient)
-
-
-def _require_finite(kind: str, values: Mapping[str, Tensor], stage: str, index: int) -> None:
-    for name, value in values.items():
-        if not bool(value.norm().isfinite()):  # Adam squares it
-            raise GanfitError(
-                f"The fit went bad at step {index} of the stage {stage}: the {kind} {name} is no finite number; go on "
-                "from the step before it with other weights."
-            )
 
 
 def _set_steps(
@@ -280,26 +288,60 @@ def _set_steps(
     config: FitConfig,
     state: AdamState | NewtonState,
 ) -> tuple[SetStep, ...]:
-    """The detached record of one turn, a SetStep a person."""
-    views, keep = objective.views, config.image_every and index % config.image_every == 0
-    at, losses = found.evaluation, {name: term.detach().tolist() for name, term in found.evaluation.terms.items()}
-    parameters = views.apart(found.parameters.detached().to("cpu"))
-    slopes = views.apart(found.gradient)
+    """The detached record of one turn, a SetStep a person.
+
+    GanfitError when a term or a gradient is no finite number: the step before is the last good state.
+    """
+    views, at = objective.views, found.evaluation
+    records = {"parameters": found.parameters}
+    if isinstance(state, AdamState):
+        records |= {"first": state.first, "second": state.second}
+    fetched = on_cpu(
+        {("term", name): term for name, term in at.terms.items()}
+        | {("gradient of the group", name): rows.norm(dim=1) for name, rows in found.gradient.items()}
+        | {(kind, name): rows for kind, record in records.items() for name, rows in record.items()}
+    )
+    numbers = {key: values.tolist() for key, values in fetched.items() if key[0] not in records}
+    _require_finite(numbers, stage, index)
+    rows = {kind: FaceParameters(**{n: v for (k, n), v in fetched.items() if k == kind}) for kind in records}
+    if isinstance(state, AdamState):
+        state = AdamState(state.counts, rows["first"], rows["second"])
+    faces = views.apart(rows["parameters"])
+    keep = at.rendering is not None and config.image_every and index % config.image_every == 0
     steps = [
         FitStep(
             stage=stage,
             index=index,
-            parameters=parameters[view].detached(),
-            losses={name: values[view] for name, values in losses.items()},
+            parameters=faces[view].detached(),
+            losses={name: numbers["term", name][view] for name in at.terms},
             weights=dict(at.weights),
-            gradient_norms={name: float(value.norm()) for name, value in slopes[view].items()},
+            gradient_norms={
+                name: numbers["gradient of the group", name][whose if name in SHARED else view]
+                for name, _ in found.gradient.items()
+            },
             seconds=seconds,
-            optimizer=state.of(views, view).to("cpu") if isinstance(state, AdamState) else state,
-            image=at.rendering.image[view].detach().cpu().clone() if at.rendering and keep else None,
+            optimizer=state.of(views, view) if isinstance(state, AdamState) else state,
+            image=at.rendering.image[view].detach().cpu().clone() if keep and at.rendering else None,
         )
-        for view in range(len(views.person))
+        for view, whose in enumerate(views.person)
     ]
     return tuple(
         SetStep(tuple(step for step, whose in zip(steps, views.person, strict=True) if whose == person))
         for person in range(len(views.counts))
     )
+
+
+def on_cpu(tensors: Mapping[Key, Tensor]) -> dict[Key, Tensor]:
+    """Copies of all of them in one transfer: a GPU is waited for once."""
+    flat = torch.cat([tensor.detach().flatten() for tensor in tensors.values()]).cpu()
+    parts = flat.split([tensor.numel() for tensor in tensors.values()])
+    return {key: part.view(tensors[key].shape) for key, part in zip(tensors, parts, strict=True)}
+
+
+def _require_finite(numbers: Mapping[Key, Sequence[float]], stage: str, index: int) -> None:
+    for (kind, name), values in numbers.items():
+        if not all(abs(value) < LARGEST for value in values):
+            raise GanfitError(
+                f"The fit went bad at step {index} of the stage {stage}: the {kind} {name} is no finite number; go on "
+                "from the step before it with other weights."
+            )
