@@ -78,13 +78,6 @@ def test_a_texture_without_a_generator_is_refused():
         LatentExplorer(FaceModel(MODEL.morphable, PCA))
 
 
-def test_the_linear_model_at_a_lower_resolution():
-    p_t = torch.randn(PCA.dim)
-    fine = torch.nn.functional.interpolate(PCA(p_t).permute(2, 0, 1)[None], (128, 128), mode="area")
-    assert (PCA.at(128)(p_t) - fine[0].permute(1, 2, 0)).abs().mean() < 0.003
-    torch.testing.assert_close(PCA.at(512)(p_t), PCA(p_t))
-
-
 def test_an_inversion_plays_both_models():
     gan, linear = MODEL.texture.at(64), PCA.at(64)
     with torch.no_grad():

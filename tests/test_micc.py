@@ -4,23 +4,28 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from iresnet import IResNet, export
 from known_face import known_face, picture_of
+from model_writers import WRITERS, Source
 
 from ganfit_nb import FaceModel, GanfitError
 from ganfit_nb.commands.cli import main
-from ganfit_nb.evaluation.micc import SETTINGS, MiccConfig, scan_files, subjects, video_file
+from ganfit_nb.evaluation.micc import FULL, LINEAR, SETTINGS, recipes_of_rows, scan_files, subjects, video_file
 from ganfit_nb.evaluation.micc_table import cell_values, table
 from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, scan_error
 from ganfit_nb.geometry.similarity import Similarity
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.photos.photo import default_detector
 from ganfit_nb.results.export import textured_mesh
+from ganfit_nb.results.recipe import Recipe
 from ganfit_nb.standins.micc import write_video
 from ganfit_nb.standins.scanner import scan
+from ganfit_nb.standins.stand_in import mark_stand_in
 
 OPTIONS = ["--steps", "0", "--size", "64"]
 
@@ -124,8 +129,71 @@ def test_a_killed_run_goes_on_and_its_results_are_stored_reused_and_explained(da
     (out / "subject_01.json").write_text(json.dumps(record))
     assert main(run) == 0
     assert "0.12 ± 0.00" in capsys.readouterr().out
-    assert main([*run[:-1], "96"]) == 1
-    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        (["--size", "96"], "size 64, not 96"),
+        (["--steps", "1"], "steps 0, not 1"),
+        (["--seed", "1"], "seed 0, not 1"),
+        (["--texture", "pca"], "texture gan with another content"),
+    ],
+)
+def test_results_of_other_settings_are_neither_mixed_nor_overwritten(dataset, killed, capsys, options, difference):
+    out, _ = killed
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(["evaluate", "micc", str(dataset), "--out", str(out), *OPTIONS, *options]) == 1
+    assert f"other settings ({difference})" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_results_of_other_data_are_not_mixed_either(dataset, killed, tmp_path, capsys):
+    out, _ = killed
+    (tmp_path / "subject_99").mkdir()
+    mark_stand_in(tmp_path, "MICC", "for a test.")
+    for path in out.glob("table.txt"):  # without it the records alone have to tell
+        path.unlink()
+    assert main(["evaluate", "micc", str(tmp_path), "--out", str(out), *OPTIONS]) == 1
+    assert "(MICC, not stand-in for MICC)" in capsys.readouterr().err
+
+
+def test_a_recipe_says_how_everything_is_fitted(dataset, tmp_path, capsys):
+    """The paper's configuration with files in the paper's formats: a Basel model, an ArcFace network."""
+    model = WRITERS["bfm2017"](tmp_path, Source.make())
+    network = export(IResNet.random(18), tmp_path / "w600k_r18.onnx", 13)
+    out, command = tmp_path / "out", ["evaluate", "micc", str(dataset), *OPTIONS, "--texture", "pca", "--device", "cpu"]
+    command += ["--model", str(model), "--identity", str(network), "--landmarks", "mediapipe", "--out", str(out)]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert f"Fitted with: model {model.name}, identity {network}, landmarks mediapipe, texture pca; 0 steps" in shown
+    assert LINEAR in shown
+    assert FULL not in shown
+    record = json.loads((out / "subject_01.json").read_text())
+    assert record["data"] == "MICC"
+    assert record["settings"]["parts"]["model"] == model.name
+    cell = record["errors"]["Cooperative"]["5"]
+    assert 0 < cell[LINEAR]["similarity"]["mm"] < 4
+    assert record["errors"]["mean face"]["rigid"]["mm"] != cell[LINEAR]["rigid"]["mm"]
+    without_model = [*command[: command.index("--model")], "--identity", str(network), "--out", str(out)]
+    assert main(without_model) == 1
+    assert f"other settings (model {model.name} with another content)" in capsys.readouterr().err
+
+
+def test_every_row_is_a_recipe():
+    recipe = Recipe(identity="arcface", texture=None)
+    rows = recipes_of_rows(recipe)
+    assert [row.texture for row in rows.values()] == ["pca", None]
+    assert {row.identity for row in rows.values()} == {"arcface"}
+    assert rows[FULL] is recipe
+    assert list(recipes_of_rows(replace(recipe, texture="pca"))) == [LINEAR]
+
+
+@pytest.mark.parametrize("option", [["--face", "2"], ["--landmarks", "face.pts"]])
+def test_what_belongs_to_one_photo_is_refused(dataset, tmp_path, capsys, option):
+    assert main(["evaluate", "micc", str(dataset), "--out", str(tmp_path / "out"), *option]) == 1
+    assert "belongs to one photo" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_is_no_dataset_is_one_sentence(tmp_path, capsys):
@@ -159,7 +227,7 @@ def test_the_table_is_of_means_over_subjects():
     assert text.count("1.50 ± 0.50") == 12
     assert "stand-in for MICC, rigid" in text
     assert "0.95 ± 0.11" in text
-    assert MiccConfig().steps == 200
+    assert "landmarks alone" not in text  # which no record has
 
 
 def test_a_reconstruction_moves_with_its_points(model, judge):

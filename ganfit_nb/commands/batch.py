@@ -30,12 +30,9 @@ def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[O
     """
     from ganfit_nb.batches.batch import fit_all, written
     from ganfit_nb.batches.workers import workers
-    from ganfit_nb.photos.landmark_file import SUFFIXES
 
-    if options.landmarks.lower().endswith(SUFFIXES) and len({task.photo for task in tasks}) > 1:
-        raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
-    if options.face is not None and len({task.photo for task in tasks}) > 1:
-        raise GanfitError("--face belongs to one photo; fit the photos with several faces one by one.")
+    if len({task.photo for task in tasks}) > 1:
+        refuse_options_of_one_photo(options)
     outcomes = []
     with (
         workers(options.jobs, options.scheduler),
@@ -52,6 +49,16 @@ def run(tasks: Sequence[Task], options: argparse.Namespace, out: Path) -> list[O
                 bar.initial += 1  # so that it does not change the estimate of the time left
             bar.update()
     return outcomes
+
+
+def refuse_options_of_one_photo(options: argparse.Namespace) -> None:
+    """GanfitError when an option says something about one photo, where there are several."""
+    from ganfit_nb.photos.landmark_file import SUFFIXES
+
+    if options.landmarks.lower().endswith(SUFFIXES):
+        raise GanfitError(f"{options.landmarks} belongs to one photo; fit each photo with its own file.")
+    if options.face is not None:
+        raise GanfitError("--face belongs to one photo; fit the photos with several faces one by one.")
 
 
 def failures(outcomes: Sequence[Outcome]) -> int:

@@ -81,7 +81,7 @@ def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[st
     from ganfit_nb.results.export import to_pil
 
     paths = {name: folder / f"{name}.png" for name in known}
-    words = {name: f"{name} of the model {recipe.contents('gan')['model']}" for name in known}
+    words = {name: f"{name} of the model {recipe.contents()['model']}" for name in known}
     for name, path in paths.items():
         claim_file(path, is_signed)
         if path.exists() and signed_words(path) != words[name]:

@@ -147,19 +147,11 @@ def record(
     from ganfit_nb.files.fingerprint import fingerprint
     from ganfit_nb.versions import versions
 
-    config, one = result.recipe.config, next(iter(result.of_photos().values()))
     return {
         "scan": {"file": options.scan.name, "sha256": fingerprint(options.scan), "mm_per_unit": judge.size},
         "unit": options.unit,
         "photos": [Path(name).name for name in result.photos],
-        "steps": config.steps,
-        "size": config.size,
-        "seed": config.seed,
-        "device": config.device,
-        "face": options.face,
-        "parts": dict(one.parts),
-        "contents": dict(one.contents),
-        "weights": one.final.weights,
+        **result.recipe.settings(),
         "errors": {row: {variant: error.record() for variant, error in found.items()} for row, found in errors.items()},
         "versions": versions(),
     }

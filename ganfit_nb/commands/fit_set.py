@@ -62,13 +62,11 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
 def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
     """Runs the fit until it ends or is interrupted, with a progress bar."""
     from ganfit_nb.commands.fit import good_steps, is_last
-    from ganfit_nb.fitting.stages import fit_set
     from ganfit_nb.results.set_result import SetResult
 
     steps: list[SetStep] = []
-    run = fit_set(list(photos.values()), recipe.face_model(), recipe.config, recipe.weights(), network=recipe.network())
     with tqdm(total=recipe.config.steps, desc=f"{len(photos)} photos", unit="step", dynamic_ncols=True) as bar:
-        for step in good_steps(run, interrupted):
+        for step in good_steps(recipe.set_steps(list(photos.values())), interrupted):
             steps.append(step)
             bar.set_postfix_str(f"{step.stage}, total {step.total:.3g}", refresh=False)
             bar.update(step.index - bar.n if step.stage == "joint" else 0)

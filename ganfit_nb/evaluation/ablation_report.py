@@ -73,7 +73,7 @@ class Ablated:
 def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
     """Judges the finished fit photo/variant; `known` is the index of the person in KnownPeople, if it is one."""
     name, variant = task.name.rsplit("/", 1)
-    record, model = fit_record(task), task.recipe.face_model()
+    record, model = fit_record(task), task.recipe.face_model().seen_at(photo.size)
     parameters = from_lists(record["parameters"])
     terms = _terms(task.recipe, photo, parameters)
     rendering = model.render(parameters, photo.size)

@@ -5,15 +5,16 @@
 
 Every video is fitted from five frames spread uniformly, as one image set (Eq. 13), and from the most frontal of them
 alone, as one would choose it; of the two frontal scans the one with the smaller error counts, as in the authors'
-evaluation.
+evaluation. The fits follow a Recipe, once with the linear texture (Eq. 1) and once with the recipe's own. The landmarks
+on the scans are MediaPipe's, whatever finds those in the photos.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -27,10 +28,7 @@ from ganfit_nb.evaluation.scan_error import (
     Scan,
     scan_error,
 )
-from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.files.outputs import claim_file, has_keys, read_record
-from ganfit_nb.fitting.config import FitConfig
-from ganfit_nb.fitting.stages import fit_set
 from ganfit_nb.fitting.steps import SetStep
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.model_files.registration import register
@@ -38,22 +36,20 @@ from ganfit_nb.photos.landmarks import turned
 from ganfit_nb.photos.photo import Photo, default_detector
 from ganfit_nb.photos.video import FRAMES, photos_of_video
 from ganfit_nb.results.export import write_json
+from ganfit_nb.results.recipe import Recipe
 
 SETTINGS = {"Cooperative": "Indoor-Cooperative", "Indoor": "PTZ-Indoor", "Outdoor": "PTZ-Outdoor"}
 SCANS = ("frontal1", "frontal2")
 VIDEO_SUFFIXES = (".mjpg", ".mjpeg", ".mpg")
-TEXTURES: dict[str, Literal["gan", "pca"]] = {"PCA texture": "pca", "full model": "gan"}
+LINEAR, FULL = "PCA texture", "full model"  # rows of the fits
 BEST = "3DMM fitted to the scan"
 COUNTS = (1, FRAMES)
 
 
-@dataclass(frozen=True)
-class MiccConfig:
-    """What an evaluation's figures depend on: steps and picture size of every fit, and the seed."""
-
-    steps: int = 200
-    size: int = 256
-    seed: int = 0
+def recipes_of_rows(recipe: Recipe) -> dict[str, Recipe]:
+    """How each row is fitted: with the linear texture, and as the recipe says, where that is another texture."""
+    linear = {LINEAR: replace(recipe, texture="pca")}
+    return linear if recipe.texture == "pca" else linear | {FULL: recipe}
 
 
 def subjects(root: Path) -> list[Path]:
@@ -83,36 +79,41 @@ def video_file(subject: Path, setting: str) -> Path:
     raise GanfitError(f"{subject.name} has no Video/{stem} as .mjpg, .mjpeg or .mpg.")
 
 
-def evaluate(root: Path, out: Path, config: MiccConfig, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+def evaluate(root: Path, out: Path, recipe: Recipe, data: str, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
     """Every subject's record. It is stored in `out` after every setting, and read from there the next time, so that a
-    run that was killed goes on where it stopped.
+    run that was killed goes on where it stopped. `data` is what the dataset is called there.
 
     What a subject lacks is told in one sentence and never stops the rest; it is looked for again at the next run.
+    GanfitError, before anything is fitted, when a part of the recipe is missing or bad, or when `out` holds a record
+    that was made with another recipe or of other data: of these there is one in a folder.
     """
-    found = {subject: out / f"{subject.name}.json" for subject in subjects(root)}
-    stored = {subject: read_stored(path, config) for subject, path in found.items()}
+    found = {out / f"{subject.name}.json": subject for subject in subjects(root)}
+    stored = {path: read_stored(path, recipe, data) for path in sorted({*found, *out.glob("subject_*.json")})}
     records = {}
-    evaluation = _Evaluation(config)
-    for subject, path in found.items():
-        record = stored[subject] or {"config": asdict(config), "errors": {}, "problems": []}
+    evaluation = _Evaluation(recipe)
+    begun: dict[str, Any] = {"data": data, "settings": recipe.settings(), "errors": {}, "problems": []}
+    for path, subject in found.items():
+        record = stored[path] or begun
         if record["problems"] or not record["errors"].keys() >= SETTINGS.keys():
             say(f"{subject.name} …")
             for grown in evaluation.subject(subject, record["errors"]):
-                write_json(path, record := grown)
+                write_json(path, record := record | grown)
         for problem in record["problems"]:
             say(problem)
         records[subject.name] = record
     return records
 
 
-def read_stored(path: Path, config: MiccConfig) -> dict[str, Any] | None:
-    """A stored record, or None; GanfitError when it is not ours or was made under other settings."""
-    claim_file(path, has_keys("config", "errors", "problems"))
+def read_stored(path: Path, recipe: Recipe, data: str) -> dict[str, Any] | None:
+    """A stored record, or None; GanfitError when it is not ours, or was made with another recipe or of other data."""
+    claim_file(path, has_keys("data", "settings", "errors", "problems"))
     if not path.is_file():
         return None
     record = read_record(path)
-    if record["config"] != asdict(config):
-        raise GanfitError(f"{path} was made with other settings; give another --out, or the settings it names.")
+    settings = record["settings"] if isinstance(record["settings"], dict) else {}
+    difference = recipe.differs_from(settings) if record["data"] == data else f"{record['data']}, not {data}"
+    if difference:
+        raise GanfitError(f"{path} was made with other settings ({difference}); choose another folder.")
     return record
 
 
@@ -122,18 +123,18 @@ def _of(folder: Path, error: GanfitError) -> str:
 
 
 class _Evaluation:
-    """The models, loaded once."""
+    """One recipe, its parts loaded."""
 
-    def __init__(self, config: MiccConfig) -> None:
-        self.config = config
-        self.models = {row: FaceModel.default(texture) for row, texture in TEXTURES.items()}
-        self.morphable = self.models["full model"].morphable
+    def __init__(self, recipe: Recipe) -> None:
+        recipe.load()
+        self.detector, self.recipes = recipe.detector(), recipes_of_rows(recipe)
+        self.morphable = recipe.face_model().morphable
         self.judge = Judge(self.morphable)
 
     def subject(self, folder: Path, errors: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The growing record of one subject: errors by setting, frames and row, and what was missing. Settings that
-        are among the given `errors` are not done again."""
-        record: dict[str, Any] = {"config": asdict(self.config), "errors": dict(errors), "problems": []}
+        """The growing `errors` of one subject, by setting, frames and row, and the `problems`: what was missing.
+        Settings that are among the given `errors` are not done again."""
+        record: dict[str, Any] = {"errors": dict(errors), "problems": []}
         try:
             scans = [self._scan(path) for path in scan_files(folder)]
         except GanfitError as error:
@@ -145,7 +146,7 @@ class _Evaluation:
             yield record
         for setting in (name for name in SETTINGS if name not in errors):
             try:
-                photos = photos_of_video(video_file(folder, setting))
+                photos = photos_of_video(video_file(folder, setting), self.detector)
                 record["errors"][setting] = dict(self._setting(photos, scans))
             except GanfitError as error:
                 record["problems"].append(_of(folder, error))
@@ -165,17 +166,11 @@ class _Evaluation:
         for count in COUNTS:
             used = [min(photos, key=lambda photo: turned(photo.landmarks))] if count == 1 else photos
             rows: dict[str, Any] = {"frames": [photo.source for photo in used]}
-            for row, model in self.models.items():
-                aligned, final = self._fit(used, model)
+            for row, recipe in self.recipes.items():
+                aligned, final = _fit(used, recipe)
                 rows[row] = self._errors(self._neutral(final), scans)
             rows[LANDMARKS_ALONE] = self._errors(self._neutral(aligned), scans)  # the same whatever the texture
             yield str(count), rows
-
-    def _fit(self, photos: list[Photo], model: FaceModel) -> tuple[SetStep, SetStep]:
-        """The last steps of both stages."""
-        config = FitConfig(steps=self.config.steps, size=self.config.size, seed=self.config.seed)
-        last = {step.stage: step for step in fit_set(photos, model, config)}
-        return last["align"], last["joint"]
 
     def _neutral(self, step: SetStep) -> Reconstruction:
         return self.judge.person(step.steps[0].parameters.identity)
@@ -187,3 +182,9 @@ class _Evaluation:
             best = min((scan_error(face, scan, scaled=scaled) for scan in scans), key=lambda e: e.distance.mean)
             found[variant] = best.record()
         return found
+
+
+def _fit(photos: list[Photo], recipe: Recipe) -> tuple[SetStep, SetStep]:
+    """The last steps of the first stage and of the joint one."""
+    last = {step.stage: step for step in recipe.set_steps(photos)}
+    return last["align"], last["joint"]

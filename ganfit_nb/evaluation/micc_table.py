@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganfit_nb.evaluation.micc import BEST, COUNTS, SETTINGS, TEXTURES
+from ganfit_nb.evaluation.micc import BEST, COUNTS, FULL, LINEAR, SETTINGS
 from ganfit_nb.evaluation.scan_error import LANDMARKS_ALONE, MEAN_FACE, VARIANTS
 
 # Mean and standard deviation in mm, Cooperative, Indoor, Outdoor: Table 1 of the paper, on MICC itself.
@@ -17,7 +17,7 @@ PAPER = {
     "Genova et al. 2018": ((1.50, 0.13), (1.50, 0.11), (1.48, 0.11)),
     "GANFIT, 5 frames": ((0.95, 0.107), (0.94, 0.106), (0.94, 0.106)),
 }
-ROWS = (MEAN_FACE, LANDMARKS_ALONE, *TEXTURES, BEST)
+ROWS = (MEAN_FACE, LANDMARKS_ALONE, LINEAR, FULL, BEST)
 GLOBAL = (MEAN_FACE, BEST)  # rows that know nothing of the photos
 WIDTH = 25
 CELL = 14
@@ -52,12 +52,13 @@ def _block(records: Mapping[str, dict[str, Any]], variant: str, label: str) -> s
     title = f"{label}, {variant}: symmetric point-to-plane error, mean ± sd over subjects, mm"
     head = f"{'':{WIDTH}}" + "".join(f"{setting:>{2 * CELL}}" for setting in SETTINGS)
     counts = f"{'frames':{WIDTH}}" + "".join(f"{count:>{CELL}}" for _ in SETTINGS for count in COUNTS)
+    found = {row: [cell_values(records, row, s, c, variant) for s in SETTINGS for c in COUNTS] for row in ROWS}
+    found = {row: cells for row, cells in found.items() if any(cells)}  # without the rows that were not fitted
     lines = []
-    for row in ROWS:
-        cells = [cell_values(records, row, setting, count, variant) for setting in SETTINGS for count in COUNTS]
+    for row, cells in found.items():
         shown = [_cell(float(np.mean(cell)), float(np.std(cell))) if cell else "–" for cell in cells]
         lines.append(f"{row:{WIDTH}}" + "".join(f"{text:>{CELL}}" for text in shown))
-    sizes = {len(cell_values(records, row, s, c, variant)) for row in ROWS for s in SETTINGS for c in COUNTS}
+    sizes = {len(cell) for cells in found.values() for cell in cells}
     subjects = f"subjects: {min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
     return "\n".join([title, head, counts, *lines, subjects])
 

@@ -23,7 +23,7 @@ from ganfit_nb.renderer.lighting import frontal_light
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The statistical models behind a fit. Both parts are exchangeable: a MorphableModel and any texture(p_t) -> map.
+    """The statistical models behind a fit. Both parts are exchangeable: any MorphableModel and any TextureModel.
 
     shape_from_identity  what the shipped recogniser tells of p_s, where that is known
     """
@@ -47,9 +47,7 @@ class FaceModel:
     def seen_at(self, size: int) -> FaceModel:
         """The same models with a texture as fine as a picture of this side shows it: finer texels would only alias,
         and cost."""
-        if not isinstance(self.texture, GanTexture):
-            return self
-        return replace(self, texture=self.texture.at(self.texture.resolution_for(size)))
+        return replace(self, texture=self.texture.at(size))
 
     def mean_parameters(self) -> FaceParameters:
         """The mean face, seen from the front under the frontal light."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.mouth import with_mouth
+from ganfit_nb.face.texture import map_side
 from ganfit_nb.files.reading import reading
 from ganfit_nb.files.tensor_files import MAXIMUM_BYTES, require_finite, save_tensors
 from ganfit_nb.networks.progressive_generator import Generator
@@ -22,7 +23,7 @@ class GanTexture(nn.Module):
     """Albedo maps G(p_t), p_t ~ N(0, I) in R^512.
 
     resolution  side of the maps: any that the generator has an output for. A smaller one costs less and shows the same
-                face, so a fit can begin coarse.
+                face.
     """
 
     def __init__(self, generator: Generator, resolution: int | None = None) -> None:
@@ -39,13 +40,10 @@ class GanTexture(nn.Module):
             raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
         return with_mouth(self.generator(p_t[None], self.resolution)[0].clamp(0.0, 1.0))
 
-    def at(self, resolution: int) -> GanTexture:
-        """The same generator read at another of its resolutions; the weights are shared."""
-        return GanTexture(self.generator, resolution)
-
-    def resolution_for(self, size: int) -> int:
-        """The smallest output of at least `size` texels, or the largest there is."""
-        return next((side for side in map(int, self.generator.pictures) if side >= size), self.generator.resolution)
+    def at(self, size: int) -> GanTexture:
+        """The same generator read at its smallest output of at least `size` texels a side, or its largest; the weights
+        are shared."""
+        return GanTexture(self.generator, map_side(size, self.generator.resolution))
 
     def save(self, path: Path | str) -> None:
         """Writes the generator in half precision."""

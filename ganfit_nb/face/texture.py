@@ -29,6 +29,9 @@ SHAPES = {  # of the stored form: the first modes as bytes, the others as packed
 }
 
 
+COARSEST = 64  # texels, the side of the coarsest maps
+
+
 @runtime_checkable
 class TextureModel(Protocol):
     """What the fitting needs of a texture prior."""
@@ -38,6 +41,19 @@ class TextureModel(Protocol):
     def __call__(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H W 3"]:
         """The albedo map of p_t ~ N(0, I)."""
         ...
+
+    def at(self, size: int) -> TextureModel:
+        """The same model drawn with maps of at least `size` texels a side, or the finest there is.
+
+        The side is that of `map_side`, so that any two models are compared at one resolution.
+        """
+        ...
+
+
+def map_side(size: int, finest: int) -> int:
+    """Side of the smallest maps of at least `size` texels: a power of two from COARSEST on, at most `finest`."""
+    power = 1 << (size - 1).bit_length()
+    return min(max(power, COARSEST), finest)
 
 
 class PcaTexture(nn.Module):
@@ -59,26 +75,36 @@ class PcaTexture(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("luma", luma)
         self.register_buffer("chroma", chroma)
+        self.finest: PcaTexture | None = None  # the model that this one is a coarser drawing of
+
+    @property
+    def resolution(self) -> int:
+        """Side of the maps."""
+        return self.mean.shape[0]
 
     def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H H 3"]:
         """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
         if p_t.shape != (self.dim,):
             raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
-        size = self.mean.shape[0]
-        luma = _enlarge((p_t @ self.luma.flatten(1)).view(1, 1, *self.luma.shape[1:]), size)
-        chroma = _enlarge((p_t @ self.chroma.flatten(1)).view(1, *self.chroma.shape[1:]), size)
+        luma = _enlarge((p_t @ self.luma.flatten(1)).view(1, 1, *self.luma.shape[1:]), self.resolution)
+        chroma = _enlarge((p_t @ self.chroma.flatten(1)).view(1, *self.chroma.shape[1:]), self.resolution)
         ycc = torch.cat([luma, chroma], dim=1)[0].permute(1, 2, 0)
         return with_mouth((self.mean + ycc @ RGB_FROM_YCC.to(ycc).T).clamp(0.0, 1.0))
 
-    def at(self, resolution: int) -> PcaTexture:
-        """The same model drawn at a lower resolution: mean and modes averaged over the texels that become one."""
-        side = self.luma.shape[-1]
-        mean = F.interpolate(self.mean.permute(2, 0, 1)[None], (resolution, resolution), mode="area")
-        luma, chroma = (
-            F.interpolate(modes, (min(fine, resolution),) * 2, mode="area")
-            for modes, fine in ((self.luma[:, None], side), (self.chroma, self.chroma.shape[-1]))
-        )
-        return PcaTexture(mean[0].permute(1, 2, 0), luma[:, 0], chroma)
+    def at(self, size: int) -> PcaTexture:
+        """The same model drawn with maps of at least `size` texels a side, or the finest there is.
+
+        Mean and modes are averaged over the texels that become one. Modes that are no finer than the maps are shared,
+        not copied.
+        """
+        finest = self.finest or self
+        side = map_side(size, finest.resolution)
+        if side in (self.resolution, finest.resolution):
+            return self if side == self.resolution else finest
+        mean = _reduce(finest.mean.permute(2, 0, 1)[None], side)[0].permute(1, 2, 0)
+        coarse = PcaTexture(mean, _reduce(finest.luma[:, None], side)[:, 0], _reduce(finest.chroma, side))
+        coarse.finest = finest
+        return coarse
 
     @classmethod
     def load(cls, path: Path | str) -> PcaTexture:
@@ -104,6 +130,11 @@ class PcaTexture(nn.Module):
 
 def _enlarge(field: Float[Tensor, "1 C h h"], size: int) -> Float[Tensor, "1 C H H"]:
     return F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def _reduce(field: Float[Tensor, "N C h h"], size: int) -> Float[Tensor, "N C H H"]:
+    """Means over areas; the field itself where it is no larger than `size`."""
+    return field if field.shape[-1] <= size else F.interpolate(field, (size, size), mode="area")
 
 
 def pack_nibbles(values: Int8[Tensor, "... W"]) -> UInt8[Tensor, "... w"]:

@@ -8,17 +8,24 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.face.texture import map_side
 from ganfit_nb.renderer import rasterize
+
+FINEST = 512  # texels a side, as the other texture models have
 
 
 class VertexTexture(nn.Module):
     """T(p_t) = m_t + U_t p_t at the vertices, spread linearly over the triangles of the UV map.
 
     Texels beside the surface repeat the nearest one on it, so that sampling at a seam finds skin.
+
+    resolution  side of the maps
     """
 
     mean: Tensor
     basis: Tensor
+    faces: Tensor
+    uv: Tensor
     corners: Tensor
     bary: Tensor
 
@@ -28,12 +35,13 @@ class VertexTexture(nn.Module):
         basis: Float[Tensor, "t V 3"],
         faces: Int[Tensor, "F 3"],
         uv: Float[Tensor, "V 2"],
-        size: int = 512,
+        resolution: int = FINEST,
     ) -> None:
         super().__init__()
-        self.dim, self.size = len(basis), size
-        corners, bary = _texels(faces, uv, size)
-        for name, value in (("mean", mean), ("basis", basis), ("corners", corners), ("bary", bary)):
+        self.dim, self.resolution = len(basis), resolution
+        corners, bary = (texels.to(mean.device) for texels in _texels(faces.cpu(), uv.cpu(), resolution))
+        given = {"mean": mean, "basis": basis, "faces": faces, "uv": uv}
+        for name, value in (given | {"corners": corners, "bary": bary}).items():
             self.register_buffer(name, value)
 
     def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H H 3"]:
@@ -42,7 +50,12 @@ class VertexTexture(nn.Module):
             raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
         colours = self.mean + (p_t @ self.basis.flatten(1)).view(-1, 3)
         texels = (colours[self.corners] * self.bary[..., None]).sum(1)
-        return texels.view(self.size, self.size, 3).clamp(0.0, 1.0)
+        return texels.view(self.resolution, self.resolution, 3).clamp(0.0, 1.0)
+
+    def at(self, size: int) -> VertexTexture:
+        """The same model drawn with maps of at least `size` texels a side, or FINEST; the colours are shared."""
+        side = map_side(size, FINEST)
+        return self if side == self.resolution else VertexTexture(self.mean, self.basis, self.faces, self.uv, side)
 
 
 def _texels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +14,8 @@ from ganfit_nb.face.gan_texture import GanTexture
 from ganfit_nb.files.fingerprint import fingerprint
 from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.stages import fit
-from ganfit_nb.fitting.steps import FitStep
+from ganfit_nb.fitting.stages import fit, fit_set
+from ganfit_nb.fitting.steps import FitStep, SetStep
 from ganfit_nb.model_files.load import load_face_model
 from ganfit_nb.networks.arcface import PACKS, load_arcface, packs_folder
 from ganfit_nb.networks.identity import IdentityNetwork
@@ -83,21 +83,32 @@ class Recipe:
         """The fit."""
         return fit(photo, self.face_model(), self.config, self.weights(), network=self.network())
 
+    def set_steps(self, photos: Sequence[Photo]) -> Iterator[SetStep]:
+        """The fit of several photos of one person."""
+        return fit_set(photos, self.face_model(), self.config, self.weights(), network=self.network())
+
     def result(self, photo: Photo, steps: list[FitStep], interrupted: bool = False) -> Result:
         """What `steps` have reached, with the names and the contents of the parts it was reached with."""
-        model = self.face_model()
-        own = "gan" if isinstance(model.texture, GanTexture) else "the model's own"
-        texture = self.texture or own
-        parts = {
+        parts, contents = self.parts(), self.contents()
+        return Result(photo, self.face_model(), self.config, steps, interrupted, parts, contents, self.face)
+
+    def parts(self) -> dict[str, str]:
+        """The names of the parts."""
+        return {
             "model": self.model.name if self.model else "shipped",
             "identity": self.identity,
             "landmarks": self.landmarks,
-            "texture": texture,
+            "texture": self.texture_name(),
         }
-        return Result(photo, model, self.config, steps, interrupted, parts, self.contents(texture), self.face)
 
-    def contents(self, texture: str) -> dict[str, str]:
+    def texture_name(self) -> str:
+        """Which texture is fitted; a model from a file is loaded to see whether it has one."""
+        own = self.model is not None and not isinstance(self.face_model().texture, GanTexture)
+        return self.texture or ("the model's own" if own else "gan")
+
+    def contents(self) -> dict[str, str]:
         """What the parts hold, wherever their files lie and whatever they are called."""
+        texture = self.texture_name()
         return {
             "model": content_of_model(self.model),
             "identity": content_of_identity(self.identity),
@@ -105,21 +116,31 @@ class Recipe:
             "texture": shipped_sha256(TEXTURE_FILES[texture]) if texture in TEXTURE_FILES else texture,
         }
 
+    def settings(self) -> dict[str, Any]:
+        """All that a result depends on but the photos, to be stored beside it: `differs_from` reads it."""
+        return {
+            **{name: getattr(self.config, name) for name in CONFIG},
+            "face": list(self.face) if isinstance(self.face, tuple) else self.face,
+            "parts": self.parts(),
+            "contents": self.contents(),
+            "weights": self.weights().active(),
+        }
+
     def differs_from(self, record: Mapping[str, Any]) -> str:
-        """The first setting in which a fit.json differs from this recipe, in words; empty where they agree."""
-        config = self.config
+        """The first setting in which a fit.json, or a record of `settings`, differs from this recipe, in words; empty
+        where they agree. Of the parts the content counts, not the name."""
+        ours = self.settings()
         names, found = (x if isinstance(x := record.get(key), dict) else {} for key in ("parts", "contents"))
-        face = list(self.face) if isinstance(self.face, tuple) else self.face
-        for name, value in {"steps": config.steps, "seed": config.seed, "device": config.device, "face": face}.items():
-            if record.get(name) != value:
-                return f"{name} {record.get(name)}, not {value}"
-        texture = self.texture or ("gan" if self.model is None else str(names.get("texture")))
-        for name, value in self.contents(texture).items():
+        for name in (*CONFIG, "face"):
+            if record.get(name) != ours[name]:
+                return f"{name} {record.get(name)}, not {ours[name]}"
+        for name, value in ours["contents"].items():
             if found.get(name) != value:
                 return f"{name} {names.get(name)} with another content"
-        return "" if record.get("weights") == self.weights().active() else "other loss weights"
+        return "" if record.get("weights") == ours["weights"] else "other loss weights"
 
 
+CONFIG = ("steps", "size", "seed", "device", "informed_prior", "consistency")  # what of FitConfig results depend on
 TEXTURE_FILES = {"gan": "texture_gan.safetensors", "pca": "texture_pca.safetensors"}
 
 
@@ -160,8 +181,13 @@ def _detector(name: str, content: str) -> LandmarkDetector:
 
 @lru_cache(maxsize=2)
 def _face_model(file: Path | None, texture: Literal["gan", "pca"] | None, content: str) -> FaceModel:
-    model = load_face_model(file) if file else FaceModel.default()
+    model = _model(file, content)
     return replace(model, texture=shipped_texture(texture)) if texture else model
+
+
+@lru_cache(maxsize=1)  # whatever its texture, the shape is read once
+def _model(file: Path | None, content: str) -> FaceModel:
+    return load_face_model(file) if file else FaceModel.default()
 
 
 @lru_cache(maxsize=2)

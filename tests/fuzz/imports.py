@@ -6,8 +6,9 @@ import onnx  # noqa: F401
 import torch
 import trimesh  # noqa: F401
 
-from ganfit_nb import texture  # noqa: F401
-from ganfit_nb.evaluation import lfw, surface  # noqa: F401
+from ganfit_nb.evaluation import lfw  # noqa: F401
+from ganfit_nb.face import texture  # noqa: F401
+from ganfit_nb.geometry import surface  # noqa: F401
 from ganfit_nb.model_files import read  # noqa: F401
 from ganfit_nb.networks import onnx_recogniser  # noqa: F401
 

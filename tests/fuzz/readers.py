@@ -107,9 +107,8 @@ def records(folder: Path) -> Sequence[Seed]:
     recipe = Recipe()
     record = {
         **dict.fromkeys(("identity_distance", "landmark_error", "seconds"), 0.5),
-        **{"interrupted": False, "steps": recipe.config.steps, "seed": recipe.config.seed, "face": recipe.face},
-        **{"device": recipe.config.device, "contents": recipe.contents("gan"), "weights": recipe.weights().active()},
-        "parts": {"model": "shipped", "texture": "gan", "identity": "dlib", "landmarks": "mediapipe"},
+        **recipe.settings(),
+        "interrupted": False,
     }
     (folder / "photo.png").touch()
     (folder / "a").mkdir()

@@ -61,7 +61,7 @@ class LatentExplorer(Component):
     ) -> None:
         if not isinstance(model.texture, GanTexture):
             raise GanfitError("The latent explorer needs a texture GAN; give FaceModel.default().")
-        self.gan = model.texture.at(min(TEXELS, model.texture.generator.resolution))
+        self.gan = model.texture.at(TEXELS)
         linear = linear or PcaTexture.default()
         self.linear = linear.at(self.gan.resolution)
         self._models = {"GAN": replace(model, texture=self.gan), "PCA": replace(model, texture=self.linear)}
@@ -149,7 +149,7 @@ class LatentExplorer(Component):
     def _draw_people(self, _: dict | None = None) -> None:
         generator = torch.Generator().manual_seed(self.seed)
         self._latents = torch.randn(PEOPLE, self.gan.dim, generator=generator)
-        small = replace(self._models["GAN"], texture=self.gan.at(min(128, self.gan.resolution)))
+        small = replace(self._models["GAN"], texture=self.gan.at(128))
         for number, (view, p_t) in enumerate(zip(self._sheet, self._latents, strict=True), 1):
             view.show(small.head(p_t, THUMB))
             view.caption = f"person {number}"
