@@ -150,7 +150,10 @@ def test_shipped_model_draws_people(shipped: PcaTexture) -> None:
 
 def test_sample_uv_reads_texel_centres_and_blends_between() -> None:
     texture = torch.rand(4, 8, 3, generator=torch.Generator().manual_seed(0))
+    first = torch.zeros(3, dtype=int)
     centres = torch.tensor([[0.5 / 8, 0.5 / 4], [7.5 / 8, 3.5 / 4], [3.5 / 8, 1.5 / 4]])
-    assert torch.allclose(sample_uv(texture, centres), torch.stack([texture[0, 0], texture[3, 7], texture[1, 3]]))
-    middle = sample_uv(texture, torch.tensor([[4.0 / 8, 1.5 / 4]]))[0]
+    assert torch.allclose(
+        sample_uv(texture[None], centres, first), torch.stack([texture[0, 0], texture[3, 7], texture[1, 3]])
+    )
+    middle = sample_uv(texture[None], torch.tensor([[4.0 / 8, 1.5 / 4]]), first[:1])[0]
     assert torch.allclose(middle, 0.5 * (texture[1, 3] + texture[1, 4]), atol=1e-6)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.mouth import with_mouth
-from ganfit_nb.face.texture import map_side
+from ganfit_nb.face.texture import map_side, require_length
 from ganfit_nb.files.reading import reading
 from ganfit_nb.files.tensor_files import MAXIMUM_BYTES, require_finite, save_tensors
 from ganfit_nb.networks.progressive_generator import Generator
@@ -34,11 +34,16 @@ class GanTexture(nn.Module):
         if str(self.resolution) not in generator.pictures:
             raise GanfitError(f"The generator draws maps of {', '.join(generator.pictures)} texels, not {resolution}.")
 
-    def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "R R 3"]:
+    def forward(self, p_t: Float[Tensor, "*n t"]) -> Float[Tensor, "*n R R 3"]:
         """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
-        if p_t.shape != (self.dim,):
-            raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
-        return with_mouth(self.generator(p_t[None], self.resolution)[0].clamp(0.0, 1.0))
+        require_length(p_t, self.dim)
+        maps = with_mouth(self.generator(p_t.reshape(-1, self.dim), self.resolution).clamp(0.0, 1.0))
+        return maps.view(*p_t.shape[:-1], *maps.shape[1:])
+
+    def modes(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "t h w 3"]:
+        """How the generator's first picture, which is linear in the codes, changes with each latent at p_t."""
+        codes = torch.diag(self.generator.marginals.slopes(p_t[None])[0])
+        return self.generator.linear(codes) - self.generator.mean
 
     def at(self, size: int) -> GanTexture:
         """The same generator read at its smallest output of at least `size` texels a side, or its largest; the weights

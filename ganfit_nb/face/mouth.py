@@ -26,14 +26,14 @@ def mouth_albedo() -> UInt8[Tensor, "h w 3"]:
         return load_file(path)["albedo"]
 
 
-def with_mouth(albedo: Float[Tensor, "H W 3"]) -> Float[Tensor, "H W 3"]:
-    """The map with the inside of the mouth painted into its bottom corners. A new tensor; the rest keeps its
+def with_mouth(albedo: Float[Tensor, "*n H W 3"]) -> Float[Tensor, "*n H W 3"]:
+    """The maps with the inside of the mouth painted into their bottom corners. A new tensor; the rest keeps its
     gradient."""
-    side = albedo.shape[0]
+    side = albedo.shape[-2]
     height, width = round(HEIGHT * side), round(WIDTH * side)
     corner = mouth_albedo().to(albedo).permute(2, 0, 1)[None] / 255
     corner = F.interpolate(corner, (height, width), mode="area")[0].permute(1, 2, 0)
     painted = albedo.clone()
-    painted[side - height :, :width] = corner
-    painted[side - height :, side - width :] = corner.flip(1)
+    painted[..., side - height :, :width, :] = corner
+    painted[..., side - height :, side - width :, :] = corner.flip(1)
     return painted

@@ -38,8 +38,8 @@ class TextureModel(Protocol):
 
     dim: int
 
-    def __call__(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H W 3"]:
-        """The albedo map of p_t ~ N(0, I)."""
+    def __call__(self, p_t: Float[Tensor, "*n t"]) -> Float[Tensor, "*n H W 3"]:
+        """The albedo map of p_t ~ N(0, I), of one person or several."""
         ...
 
     def at(self, size: int) -> TextureModel:
@@ -47,6 +47,15 @@ class TextureModel(Protocol):
 
         The side is that of `map_side`, so that any two models are compared at one resolution.
         """
+        ...
+
+
+@runtime_checkable
+class LocallyLinear(TextureModel, Protocol):
+    """A texture model that knows its derivative, which a first guess of the skin needs (`fitting/first_skin.py`)."""
+
+    def modes(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "t h w 3"]:
+        """What each coefficient adds to a coarse albedo map, around p_t."""
         ...
 
 
@@ -82,14 +91,19 @@ class PcaTexture(nn.Module):
         """Side of the maps."""
         return self.mean.shape[0]
 
-    def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H H 3"]:
+    def forward(self, p_t: Float[Tensor, "*n t"]) -> Float[Tensor, "*n H H 3"]:
         """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
-        if p_t.shape != (self.dim,):
-            raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
-        luma = _enlarge((p_t @ self.luma.flatten(1)).view(1, 1, *self.luma.shape[1:]), self.resolution)
-        chroma = _enlarge((p_t @ self.chroma.flatten(1)).view(1, *self.chroma.shape[1:]), self.resolution)
-        ycc = torch.cat([luma, chroma], dim=1)[0].permute(1, 2, 0)
-        return with_mouth((self.mean + ycc @ RGB_FROM_YCC.to(ycc).T).clamp(0.0, 1.0))
+        require_length(p_t, self.dim)
+        flat = p_t.reshape(-1, self.dim)
+        luma = (flat @ self.luma.flatten(1)).view(-1, 1, *self.luma.shape[1:])
+        chroma = (flat @ self.chroma.flatten(1)).view(-1, *self.chroma.shape[1:])
+        maps = with_mouth((self.mean + rgb_of(luma, chroma, self.resolution)).clamp(0.0, 1.0))
+        return maps.view(*p_t.shape[:-1], *maps.shape[1:])
+
+    def modes(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "t h w 3"]:
+        """U_t at COARSEST² texels, wherever p_t is."""
+        coarse = self.at(COARSEST)
+        return rgb_of(coarse.luma[:, None], coarse.chroma, COARSEST)
 
     def at(self, size: int) -> PcaTexture:
         """The same model drawn with maps of at least `size` texels a side, or the finest there is.
@@ -128,8 +142,17 @@ class PcaTexture(nn.Module):
             return cls.load(path)
 
 
-def _enlarge(field: Float[Tensor, "1 C h h"], size: int) -> Float[Tensor, "1 C H H"]:
-    return F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
+def rgb_of(luma: Float[Tensor, "N 1 h h"], chroma: Float[Tensor, "N 2 c c"], size: int) -> Float[Tensor, "N H H 3"]:
+    """Colours of `size`² texels from lumas and colour differences, each of a side of its own."""
+    fields = [F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False) for field in (luma, chroma)]
+    ycc = torch.cat(fields, dim=1).permute(0, 2, 3, 1)
+    return ycc @ RGB_FROM_YCC.to(ycc).T
+
+
+def require_length(p_t: Float[Tensor, "*n t"], dim: int) -> None:
+    """GanfitError when p_t has another length than a texture model has coefficients."""
+    if p_t.shape[-1] != dim:
+        raise GanfitError(f"This texture model takes {dim} coefficients, not {tuple(p_t.shape)}.")
 
 
 def _reduce(field: Float[Tensor, "N C h h"], size: int) -> Float[Tensor, "N C H H"]:

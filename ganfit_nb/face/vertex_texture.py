@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ganfit_nb.errors import GanfitError
-from ganfit_nb.face.texture import map_side
+from ganfit_nb.face.morphable import SurfacePoints
+from ganfit_nb.face.texture import COARSEST, map_side, require_length
 from ganfit_nb.renderer import rasterize
 
 FINEST = 512  # texels a side, as the other texture models have
@@ -44,13 +44,18 @@ class VertexTexture(nn.Module):
         for name, value in (given | {"corners": corners, "bary": bary}).items():
             self.register_buffer(name, value)
 
-    def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "H H 3"]:
+    def forward(self, p_t: Float[Tensor, "*n t"]) -> Float[Tensor, "*n H H 3"]:
         """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
-        if p_t.shape != (self.dim,):
-            raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
-        colours = self.mean + (p_t @ self.basis.flatten(1)).view(-1, 3)
-        texels = (colours[self.corners] * self.bary[..., None]).sum(1)
-        return texels.view(self.resolution, self.resolution, 3).clamp(0.0, 1.0)
+        require_length(p_t, self.dim)
+        colours = self.mean + (p_t @ self.basis.flatten(1)).unflatten(-1, (-1, 3))
+        texels = SurfacePoints(self.corners, self.bary).on(colours)
+        return texels.unflatten(-2, (self.resolution, self.resolution)).clamp(0.0, 1.0)
+
+    def modes(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "t h w 3"]:
+        """U_t at COARSEST² texels, wherever p_t is."""
+        coarse = self.at(COARSEST)
+        texels = SurfacePoints(coarse.corners, coarse.bary).on(self.basis)
+        return texels.unflatten(-2, (coarse.resolution, coarse.resolution))
 
     def at(self, size: int) -> VertexTexture:
         """The same model drawn with maps of at least `size` texels a side, or FINEST; the colours are shared."""

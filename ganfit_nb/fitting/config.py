@@ -19,7 +19,7 @@ class FitConfig:
     """What may be chosen before a fit.
 
     steps        updates of the joint stage
-    size         side of the photo and the renderings, pixels
+    size         side of the photo and the renderings, pixels; the first steps are coarser (`coarse_to_fine.py`)
     seed         of the second views (Eq. 7)
     informed_prior  the recogniser's embedding says what shape to expect; without it N(0, I), as in the paper
     consistency  several photos have to show the same skin (`consistency.py`); the paper's way is without it
@@ -27,7 +27,7 @@ class FitConfig:
     device       where the joint stage computes, "cpu" or "cuda"; steps always lie on the CPU
     """
 
-    steps: int = 200
+    steps: int = 100
     size: int = 256
     seed: int = 0
     informed_prior: bool = True

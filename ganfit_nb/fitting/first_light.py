@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.fitting.second_view import LIGHT_DISTANCE, light_mean, light_position
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
+from ganfit_nb.renderer import Rendering
 
 AZIMUTHS = [math.radians(a) for a in (-70, -45, -20, 0, 20, 45, 70)]
 ELEVATIONS = [math.radians(a) for a in (-10, 20, 50)]
@@ -26,8 +28,7 @@ def first_light(photo: Photo, model: FaceModel, parameters: FaceParameters) -> T
     For a fixed direction the shading model I = albedo · (ambient + light · max(n·l, 0)) is linear in the six colours.
     """
     rendering = model.render(parameters, photo.image.shape[0])
-    region = rendering.interpolate(model.morphable.pixel_region[:, None])[..., 0] > 0.5
-    region &= photo.inside.to(region)
+    region = skin_seen(photo, model, rendering)
     if not region.any():
         return parameters.light
     normals, albedo, target = rendering.normals[region], rendering.unlit[region], photo.image[region]
@@ -37,6 +38,12 @@ def first_light(photo: Photo, model: FaceModel, parameters: FaceParameters) -> T
         for elevation in ELEVATIONS
     ]
     return min(candidates, key=lambda candidate: candidate[0])[1]
+
+
+def skin_seen(photo: Photo, model: FaceModel, rendering: Rendering) -> Bool[Tensor, "H W"]:
+    """The pixels that show skin, within the photo's borders."""
+    region = rendering.interpolate(model.morphable.pixel_region[:, None])[..., 0] > 0.5
+    return region & photo.inside.to(region)
 
 
 def _colours(position: Tensor, normals: Tensor, albedo: Tensor, target: Tensor) -> tuple[float, Tensor]:

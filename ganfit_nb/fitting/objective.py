@@ -95,6 +95,13 @@ class Objective:
         priors = (self.shape_priors[person],)
         return replace(self, photos=photos, views=Views.of([len(photos)]), shape_priors=priors)
 
+    def at(self, size: int) -> Objective:
+        """The same objective in pictures of another side, px, with a texture to match."""
+        if size == self.size:
+            return self
+        photos = tuple(photo.at(size).to(self.device) for photo in self.photos)
+        return replace(self, photos=photos, model=self.model.seen_at(size))
+
     def to(self, device: torch.device | str) -> Objective:
         """The same objective computed on another device."""
         if torch.device(device) == self.device:
@@ -161,7 +168,7 @@ class Objective:
         self, terms: Terms, wanted: dict[str, float], parameters: FaceParameters, vertices: Tensor, index: int
     ) -> Rendering | None:
         """Adds the terms of I^R, one a view, and of Î^R, one a person."""
-        albedo = torch.stack([self.model.texture(p_t) for p_t in parameters.texture])
+        albedo = self.model.texture(parameters.texture)
         crops, rendering = [], None
         if wanted.keys() & PICTURES:
             rendering = self.model.render_parts(vertices, self.views.per_view(albedo), parameters, self.size)

@@ -8,6 +8,7 @@ from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.parameters import FaceParameters
 
 COARSE, COARSE_RATE = 0.2, 0.001  # mm that a mode moves the face by, and standard deviations a step
+PACE = 1.5  # of `small_steps` at every step
 SLOWER = 25  # steps after which identity's rate is half of what it was
 
 
@@ -27,7 +28,7 @@ def small_steps(parameters: FaceParameters) -> FaceParameters:
 
 
 def learning_rates(parameters: FaceParameters, model: MorphableModel, index: int) -> FaceParameters:
-    """Adam's rate for every number at one step: `small_steps`, but less and ever less for identity.
+    """Adam's rate for every number at one step: PACE times `small_steps`, but less and ever less for identity.
 
     Adam moves each coefficient by about its rate at every step, whatever the gradient's size. Modes that move the face
     by more than COARSE are its size and proportions. Of them landmarks and embedding know more than a recogniser's
@@ -42,8 +43,8 @@ def learning_rates(parameters: FaceParameters, model: MorphableModel, index: int
         0.02, fine modes alone        1.03     0.97     1.13     0.64
 
     A rate that falls keeps the gain: without it the distance of scan 2 grows by 0.05 mm from step 50 to 200, with it by
-    0.01. So the joint stage's 200 steps take scan 1 from 1.11 to 1.06 mm, and scan 2 from 1.03 to 0.99.
+    0.01. The table is from before the first guess of the skin and PACE, with which fine modes begin at 0.03.
     """
-    steps = small_steps(parameters)
+    steps = small_steps(parameters).map(lambda step: PACE * step)
     identity = torch.where(model.identity_sizes > COARSE, COARSE_RATE, steps.identity)
     return steps.replace(identity=identity / (1 + index / SLOWER))

@@ -28,9 +28,10 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.fitting.adam import AdamState, adam_update
 from ganfit_nb.fitting.alignment import SETTLED, LandmarkEnergy, landmark_energy
+from ganfit_nb.fitting.coarse_to_fine import coarse_to_fine
 from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.consistency import AGREED, Agreement, Consistency
-from ganfit_nb.fitting.first_light import first_light
+from ganfit_nb.fitting.first_skin import first_appearance
 from ganfit_nb.fitting.free_groups import FreeGroups
 from ganfit_nb.fitting.gauss_newton import Energy, NewtonState, damped_update
 from ganfit_nb.fitting.losses import LossWeights
@@ -234,13 +235,11 @@ def _joint(
         states = [step.optimizer for step in before if isinstance(step.optimizer, AdamState)]
         state, first = AdamState.together(views, states).to(objective.device), starts[0].index
     else:
-        if free.light:
-            faces = zip(objective.photos, views.apart(parameters), strict=True)
-            lights = [first_light(photo, objective.model, face) for photo, face in faces]
-            parameters = parameters.replace(light=torch.stack(lights))
+        parameters = _first_appearances(objective, parameters, weights, free)
         state, first = AdamState.zero(parameters), 0
+    at = coarse_to_fine(objective, config.steps)
     for index in range(first, config.steps + 1):
-        found = _evaluated(objective, parameters, weights, index)
+        found = _evaluated(at(index), parameters, weights, index)
         seconds += perf_counter() - clock
         turn = _set_steps(objective, found, "joint", index, seconds, config, state)
         if not resumed or index > first:
@@ -248,6 +247,18 @@ def _joint(
         clock = perf_counter()
         rates = learning_rates(parameters, objective.model.morphable, index)
         parameters, state = adam_update(parameters, found.gradient, rates, state, free.names())
+
+
+def _first_appearances(
+    objective: Objective, parameters: FaceParameters, weights: LossWeights, free: FreeGroups
+) -> FaceParameters:
+    """A first guess of the skin of each person and of the light of each view."""
+    views, faces, guessed = objective.views, objective.views.apart(parameters), []
+    for person, count in enumerate(views.counts):
+        first = views.person.index(person)
+        own = slice(first, first + count)
+        guessed += first_appearance(objective.photos[own], objective.model, faces[own], weights, free)
+    return views.together(guessed)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from ganfit_nb.parameters import FaceParameters
 class FitStep:
     """The whole state at one turn, detached: `losses` and `gradient_norms` belong to `parameters`.
 
-    Step 0 of a stage is the state before its first update. `seconds` is the computing time since the fit began,
+    Step 0 of a stage is the state before its first update. The first steps of the joint stage have smaller pictures
+    (`coarse_to_fine.py`), of which their losses and `image` are. `seconds` is the computing time since the fit began,
     without the time the caller kept the generator waiting.
     """
 

@@ -25,10 +25,20 @@ class Marginals(nn.Module):
 
     def forward(self, z: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
         """Codes of latents."""
+        at, piece, left, right = self._piece(z)
+        return left + (at - piece) * (right - left)
+
+    def slopes(self, z: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
+        """How fast each code changes with its latent."""
+        _, _, left, right = self._piece(z)
+        return (right - left) / (KNOTS[1] - KNOTS[0]).to(z)
+
+    def _piece(self, z: Float[Tensor, "N C"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Where each latent lies in knots, the knot to its left, and the values at both ends of the piece."""
         at = (z - KNOTS[0]) / (KNOTS[1] - KNOTS[0])
         piece = at.detach().floor().long().clamp(0, len(KNOTS) - 2)
         left, right = (self.values.T.gather(0, index) for index in (piece, piece + 1))
-        return left + (at - piece) * (right - left)
+        return at, piece, left, right
 
     def inverse(self, codes: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
         """Latents of codes."""
