@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photo", nargs="*", help="default: the bundled portrait")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
     runs = [one_fit(options.photo[:1], options.steps) for _ in range(options.repeats)]
     for key, unit in (("seconds", "s"), ("peak_memory_mb", "MB"), ("identity_distance", ""), ("landmark_error", "")):

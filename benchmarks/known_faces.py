@@ -43,7 +43,7 @@ def known_face(model: FaceModel, seed: int) -> FaceParameters:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--out", type=Path, help="folder for pictures of truth and fit")
     parser.add_argument("--photos", type=int, nargs="+", metavar="N", help="fit each face from so many photos, too")
     options = parser.parse_args()

@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--other", type=Path, help="another checkout")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fit-into", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

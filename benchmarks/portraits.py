@@ -1,6 +1,6 @@
 """Fits every photo of a folder and judges by dlib itself:
 
-    python benchmarks/portraits.py FOLDER --out DIR [--steps 200] [--seeds 1]
+    python benchmarks/portraits.py FOLDER --out DIR [--steps 100] [--seeds 1]
 
 Every photo is fitted with the linear texture (Eq. 1) and with the texture GAN (Eq. 5); DIR/<photo>.png shows the photo,
 then both renderings, each also without light. The second views of Eq. 7 are random: a distance changes by about 0.01
@@ -58,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=1, help="fits of every photo with each texture")
     options = parser.parse_args()
     judge, models = Dlib(), {name: FaceModel.default(name) for name in TEXTURES}

@@ -2,7 +2,7 @@
 
 from ganfit_nb import FaceModel, FitConfig, Photo, fit
 
-for step in fit(Photo.open("portrait.jpg"), FaceModel.default(), FitConfig(steps=200)):
+for step in fit(Photo.open("portrait.jpg"), FaceModel.default(), FitConfig(steps=100)):
     print(step.stage, step.index, step.total)
 """
 

@@ -55,7 +55,7 @@ def add_parser(commands: Any) -> None:
 
 def add_recipe_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the options that say how to fit. `recipe_of` reads them."""
-    command.add_argument("--steps", type=int, default=200, help="updates of the joint stage (default %(default)s)")
+    command.add_argument("--steps", type=int, default=100, help="updates of the joint stage (default %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="seed of the random second views (default %(default)s)")
     command.add_argument(
         "--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default %(default)s)"

@@ -1,6 +1,6 @@
 """The leave-one-out ablation of Sec. 4.4 (Fig. 5): its variants, fitted from the same start with the same seed.
 
-    for turn in side_by_side(photo, FaceModel.default(), FitConfig(steps=200)):
+    for turn in side_by_side(photo, FaceModel.default(), FitConfig(steps=100)):
         print({name: step.total for name, step in turn.items()})
 
 Alignment uses landmarks and shape alone, and every variant has those, so all joint stages begin with the same face; the

@@ -1,6 +1,6 @@
 """Fitting as a generator (Sec. 3.4): every turn of the loop is yielded, and the caller owns the loop.
 
-    for step in fit(Photo.open(path), FaceModel.default(), FitConfig(steps=200)):
+    for step in fit(Photo.open(path), FaceModel.default(), FitConfig(steps=100)):
         print(step.stage, step.index, step.total)
 
 `tqdm`, `itertools.islice`, `break` and a Pause button (not asking for the next step) all work. Any yielded step is a
