@@ -19,11 +19,10 @@ from ganfit_nb.photos.faces_found import Choice, chosen_face
 from ganfit_nb.photos.image_file import read_image
 from ganfit_nb.photos.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector, is_near, is_spread
 from ganfit_nb.photos.pixels import rgb_bytes
+from ganfit_nb.renderer.camera import CROP_SIDE, ORIGIN_ROW
 from ganfit_nb.values import whole
 from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
 
-SIDE_MM = 280.0  # the aligned image's side at the face: head, hair and some neck
-ORIGIN = (0.5, 0.52)  # where the template's centroid lies in it, as fractions of the side
 SMALL_FACE = 60.0  # px between the outer eye corners; below it a note warns
 EYES = (36, 45)  # outer corners in the 68
 SIZES = 16, 4096  # px, of an aligned image
@@ -185,7 +184,7 @@ def roll_of(camera: Float[Tensor, "2 4"]) -> float:
 
 
 def alignment(face: DetectedFace, size: int) -> Float[Tensor, "2 3"]:
-    """The transform from the aligned image to the photo: no roll, fixed scale (SIDE_MM), fixed place (ORIGIN).
+    """The transform from the aligned image to the photo: no roll, and scale and place of the frontal camera's picture.
 
     The roll has to go because our look-at camera has none; translation and scale go so that every fit starts alike.
     """
@@ -195,12 +194,11 @@ def alignment(face: DetectedFace, size: int) -> Float[Tensor, "2 3"]:
         template, points = canonical_points(), face.dense[:468, :2]
     camera = affine_camera(template, points)
     px_per_mm = torch.linalg.svdvals(camera[:, :3]).log().mean().exp()  # equal for an orthographic camera
-    side = SIDE_MM * float(px_per_mm)
+    side = CROP_SIDE * float(px_per_mm)
     roll = roll_of(camera)
     x, y = (camera[:, :3] @ canonical_points().mean(0).double() + camera[:, 3]).tolist()
-    dx, dy = (0.5 - ORIGIN[0]) * side, (0.5 - ORIGIN[1]) * side
-    centre = (x + math.cos(roll) * dx - math.sin(roll) * dy, y + math.sin(roll) * dx + math.cos(roll) * dy)
-    return square(centre, side, roll, size)
+    down = (0.5 - ORIGIN_ROW) * side  # from the template's centroid to the crop's centre
+    return square((x - math.sin(roll) * down, y + math.cos(roll) * down), side, roll, size)
 
 
 def _aligned_image(original: UInt8[Tensor, "H W 3"], transform: Float[Tensor, "2 3"], size: int) -> Tensor:
