@@ -24,8 +24,8 @@ from ganfit_nb.fitting.objective import objectives
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import from_lists, to_pil
+from ganfit_nb.results.overlay import face_region, over_photo
 from ganfit_nb.results.recipe import Recipe
-from ganfit_nb.results.result import over_photo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,8 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
     parameters = from_lists(record["parameters"])
     terms = _terms(task.recipe, photo, parameters)
     rendering = model.render(parameters, photo.size)
-    pictures = (over_photo(photo, model, rendering), rendering.shaded_geometry, rendering.unlit)
+    over = over_photo(photo, rendering, face_region(model, rendering))
+    pictures = (over, rendering.shaded_geometry, rendering.unlit)
     measures = Measures(
         photo=name,
         variant=variant,

@@ -155,7 +155,7 @@ class AblationBoard(FitStages):
         fitted = {
             name: FittedPhoto.of(self.photo, self._model_of(name), step.parameters) for name, step in steps[-1].items()
         }
-        pictures = {name: each.over(self.photo.image) for name, each in fitted.items()}
+        pictures = {name: each.over for name, each in fitted.items()}
         return pictures, {name: self._judge.measure(each) for name, each in fitted.items()}
 
     def draw(self, content: tuple[dict[str, Float[Tensor, "H W 3"]], dict[str, Measures]]) -> None:
