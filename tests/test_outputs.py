@@ -30,8 +30,8 @@ from ganfit_nb.files.outputs import (
     signed_words,
     starts_with,
     writable_directory,
+    write_json,
 )
-from ganfit_nb.results.export import write_json
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and bytes in names as POSIX has them")
 
@@ -264,8 +264,9 @@ def test_leftovers_of_killed_processes_go_and_foreign_folders_stay(tmp_path):
 
 STOPPED = """
 import itertools, os, pathlib, signal, sys, time
-from ganfit_nb.results.export import write_json
-from ganfit_nb.files.outputs import claim_results, complete_result, is_result, read_record, remove_leftovers
+from ganfit_nb.files.outputs import (
+    claim_results, complete_result, is_result, read_record, remove_leftovers, write_json
+)
 
 def exchange(number):
     with complete_result(face, False) as work:

@@ -80,7 +80,7 @@ def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argpars
     from ganfit_nb.evaluation.lfw_plots import figure_6, figure_7
     from ganfit_nb.evaluation.lfw_report import report
     from ganfit_nb.evaluation.plots import save_figure
-    from ganfit_nb.results.export import write_json
+    from ganfit_nb.files.outputs import write_json
     from ganfit_nb.standins.stand_in import data_label
 
     found = report(embeddings, pairs, options.judge, data_label(options.root, "LFW"))

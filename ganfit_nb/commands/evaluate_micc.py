@@ -28,7 +28,7 @@ def add_parser(experiments: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluates what is not yet evaluated, and prints the table."""
-    from ganfit_nb.files.outputs import claim_file, locked, replaced, starts_with
+    from ganfit_nb.files.outputs import claim_file, locked, starts_with, write_text
 
     try:
         from ganfit_nb.evaluation.micc import MiccConfig, evaluate, subjects
@@ -46,7 +46,6 @@ def run(options: argparse.Namespace) -> int:
         if not any(record["errors"] for record in records.values()):
             raise GanfitError(f"No subject of {options.root} could be evaluated; see the reasons above.")
         text = table(records, label)
-        with replaced(options.out / "table.txt") as work:
-            work.write_text(text + "\n", encoding="utf-8")
+        write_text(options.out / "table.txt", text + "\n")
     print(text)
     return 0

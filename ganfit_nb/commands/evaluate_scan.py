@@ -116,8 +116,7 @@ def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> N
     """The record, the table, which is printed, too, and the picture: all are made before the first is written."""
     from ganfit_nb.evaluation.plots import save_figure
     from ganfit_nb.evaluation.scan_report import sheet, table
-    from ganfit_nb.files.outputs import replaced
-    from ganfit_nb.results.export import write_json
+    from ganfit_nb.files.outputs import write_json, write_text
 
     people = people_of(result)
     errors = {row: judge.errors(identity) for row, identity in people.items()}
@@ -125,8 +124,7 @@ def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> N
     text = f"{table(errors, one_line(options.scan.name))}\n{size_told(judge, options)}"
     write_json(options.out / RECORD, found)
     save_figure(drawn, options.out / PICTURE, 150)
-    with replaced(options.out / TABLE) as work:
-        work.write_text(text + "\n", encoding="utf-8")
+    write_text(options.out / TABLE, text + "\n")
     print(text)
     print(f"Look at {options.out / PICTURE}; all figures are in {options.out / RECORD}.")
 

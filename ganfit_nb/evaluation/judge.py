@@ -13,11 +13,11 @@ from joblib import delayed
 from numpy import ndarray as Array
 
 from ganfit_nb.batches.batch import Task, fit_record, spread
-from ganfit_nb.files.outputs import RESULT, claim_file, has_keys, read_record
+from ganfit_nb.files.outputs import RESULT, claim_file, has_keys, read_record, write_json
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer.camera import frontal_camera
 from ganfit_nb.renderer.lighting import frontal_light
-from ganfit_nb.results.export import from_lists, write_json
+from ganfit_nb.results.export import from_lists
 from ganfit_nb.results.recipe import Recipe, content_of_identity, network_named
 
 SIZE = 512  # px; of the renderings

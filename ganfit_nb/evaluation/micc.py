@@ -28,7 +28,7 @@ from ganfit_nb.evaluation.scan_error import (
     scan_error,
 )
 from ganfit_nb.face.face_model import FaceModel
-from ganfit_nb.files.outputs import claim_file, has_keys, read_record
+from ganfit_nb.files.outputs import claim_file, has_keys, read_record, write_json
 from ganfit_nb.fitting.image_set import SetStep, fit_set
 from ganfit_nb.fitting.stages import FitConfig
 from ganfit_nb.geometry.surface import Surface
@@ -36,7 +36,6 @@ from ganfit_nb.model_files.registration import register
 from ganfit_nb.photos.landmarks import turned
 from ganfit_nb.photos.photo import Photo, default_detector
 from ganfit_nb.photos.video import FRAMES, photos_of_video
-from ganfit_nb.results.export import write_json
 
 SETTINGS = {"Cooperative": "Indoor-Cooperative", "Indoor": "PTZ-Indoor", "Outdoor": "PTZ-Outdoor"}
 SCANS = ("frontal1", "frontal2")

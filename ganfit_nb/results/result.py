@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from ganfit_nb.face.face_model import FaceModel
-from ganfit_nb.files.outputs import RESULT, complete_result
+from ganfit_nb.files.outputs import RESULT, complete_result, write_json
 from ganfit_nb.fitting.stages import FitConfig, FitStep
 from ganfit_nb.networks.identity import IdentityNetwork, aligned_crop
 from ganfit_nb.photos.faces_found import Choice, faces_found_sheet
 from ganfit_nb.photos.photo import Photo
-from ganfit_nb.results.export import as_lists, write_json, write_meshes
+from ganfit_nb.results.export import as_lists, write_meshes
 from ganfit_nb.results.overlay import overlay
 from ganfit_nb.results.report import report
 from ganfit_nb.versions import versions

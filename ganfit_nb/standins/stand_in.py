@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganfit_nb.files.outputs import write_text
 from ganfit_nb.files.reading import reading
 
 MARK = "STAND-IN.txt"  # its presence labels every result
@@ -11,7 +12,7 @@ MARK = "STAND-IN.txt"  # its presence labels every result
 
 def mark_stand_in(root: Path, dataset: str, explanation: str) -> None:
     """Leaves a note in the dataset's folder."""
-    (root / MARK).write_text(f"A stand-in for {dataset}, not {dataset}: {explanation}\n", encoding="utf-8")
+    write_text(root / MARK, f"A stand-in for {dataset}, not {dataset}: {explanation}\n")
 
 
 def data_label(root: Path, dataset: str) -> str:

@@ -22,8 +22,7 @@ from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.morphable import MorphableModel
-from ganfit_nb.files.outputs import claim_folder, complete_directory, has_keys
-from ganfit_nb.results.export import write_json
+from ganfit_nb.files.outputs import claim_folder, complete_directory, has_keys, write_json
 from ganfit_nb.training.skin.canvas import Canvas, Face, Person
 from ganfit_nb.training.skin.map_file import MAPS, write_maps
 from ganfit_nb.training.skin.paint_eyes import paint_eyes, paint_mouth
