@@ -32,6 +32,7 @@ from ganfit_nb.files.outputs import (
     writable_directory,
     write_json,
 )
+from ganfit_nb.files.stored import stored_record
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and bytes in names as POSIX has them")
 
@@ -414,3 +415,16 @@ def test_a_read_only_folder_is_explained(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(GanfitError, match="Cannot write to"):
         writable_directory(tmp_path / "out")
+
+
+def test_a_stored_record_is_taken_until_a_source_is_newer_and_never_anothers(tmp_path):
+    path, source = tmp_path / "x.json", tmp_path / "source"
+    assert stored_record(path, ("value",), source) == {}
+    source.touch()
+    write_json(path, {"value": 1.5})
+    assert stored_record(path, ("value",), source) == {"value": 1.5}
+    later = path.stat().st_mtime + 5
+    os.utime(source, (later, later))
+    assert stored_record(path, ("value",), source) == {}
+    with pytest.raises(GanfitError, match="was not written by ganfit"):
+        stored_record(path, ("other",))

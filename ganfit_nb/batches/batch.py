@@ -26,6 +26,7 @@ from joblib import Parallel, delayed
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.outputs import (
     LOCK,
+    RECORD,
     RESULT,
     claim_file,
     claim_results,
@@ -34,11 +35,13 @@ from ganfit_nb.files.outputs import (
     read_record,
     remove_leftovers,
 )
+from ganfit_nb.files.stored import stored_record
 from ganfit_nb.results.recipe import Recipe
 
 ATTEMPTS = 2  # so many processes may die over a photo before it is given up
 BEGUN = ".ganfit-begun"  # folder of marks of photos being fitted
 TABLE = "batch.csv"
+FIGURES = ("identity_distance", "landmark_error", "seconds")  # of a fit.json
 LESS_MEMORY = "if memory is short, run fewer --jobs"
 
 
@@ -191,16 +194,12 @@ def finished(task: Task) -> Outcome | None:
 
     GanfitError when the result was made with other settings: it must neither be lost nor taken for this one.
     """
-    record = fit_record(task)
-    try:
-        if record["interrupted"] or task.photo.stat().st_mtime > (task.directory / RESULT).stat().st_mtime:
-            return None
-        outcome = _fitted(task, record)
-    except (OSError, KeyError):
+    record = stored_record(task.directory / RESULT, RECORD, task.photo)
+    if not record or record["interrupted"] or not record.keys() >= set(FIGURES):
         return None
     if difference := task.recipe.differs_from(record):
         raise GanfitError(f"{task.directory} was made with other settings ({difference}); choose another folder.")
-    return outcome
+    return _fitted(task, record)
 
 
 def fit_record(task: Task) -> dict[str, Any]:
@@ -209,8 +208,7 @@ def fit_record(task: Task) -> dict[str, Any]:
 
 
 def _fitted(task: Task, record: Mapping[str, Any]) -> Outcome:
-    figures = {name: record[name] for name in ("identity_distance", "landmark_error", "seconds")}
-    return Outcome(task.name, str(task.photo), "fitted", **figures)
+    return Outcome(task.name, str(task.photo), "fitted", **{name: record[name] for name in FIGURES})
 
 
 def _failed(task: Task, reason: str) -> Outcome:
