@@ -60,7 +60,7 @@ millimetres.__name__ = "length (mm, above 0)"  # what argparse calls it
 
 def run(options: argparse.Namespace) -> int:
     """Fits, measures, and then writes all three files."""
-    from ganfit_nb.commands.fit_set import fit_with_progress, photos_of
+    from ganfit_nb.commands.fit_set import fit_photos, photos_of
     from ganfit_nb.evaluation.plots import figure
     from ganfit_nb.files.outputs import locked
 
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     tell_notes(photos)
     judge = ScanJudge(recipe.face_model().morphable, surface, options.unit)
     with locked(options.out):
-        result = fit_with_progress(photos, recipe, lambda: False)
+        result = fit_photos(photos, recipe, lambda: False)
         if result.interrupted:
             return 1  # the fit went bad, which was told
         write(judge, result, options)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
+from ganfit_nb.commands.progress import fit_with_progress
 from ganfit_nb.errors import GanfitError
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) 
     writable_directory(options.out)
     tell_notes(photos)
     with interrupts_noted() as interrupted:
-        result = fit_with_progress(photos, recipe, interrupted)
+        result = fit_photos(photos, recipe, interrupted)
         result.write(options.out)
     for name, one in result.of_photos().items():
         print(one.summary(options.out / name))
@@ -59,17 +58,16 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
     return photos
 
 
-def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
-    """Runs the fit to its end or until it is interrupted, behind a progress bar."""
-    from ganfit_nb.commands.fit import good_steps, is_last
+def fit_photos(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
+    """Fits the photos of one person until they are fitted or the fit is interrupted."""
     from ganfit_nb.fitting.image_set import fit_set
     from ganfit_nb.results.set_result import SetResult
 
-    steps: list[SetStep] = []
     run = fit_set(list(photos.values()), recipe.face_model(), recipe.config, recipe.weights(), network=recipe.network())
-    with tqdm(total=recipe.config.steps, desc=f"{len(photos)} photos", unit="step", dynamic_ncols=True) as bar:
-        for step in good_steps(run, interrupted):
-            steps.append(step)
-            bar.set_postfix_str(f"{step.stage}, total {step.total:.3g}", refresh=False)
-            bar.update(step.index - bar.n if step.stage == "joint" else 0)
-    return SetResult(photos, recipe, steps, interrupted=not is_last(steps[-1], recipe))
+    steps, early = fit_with_progress(run, recipe.config.steps, f"{len(photos)} photos", total_of, interrupted)
+    return SetResult(photos, recipe, steps, interrupted=early)
+
+
+def total_of(step: SetStep) -> str:
+    """Stage and objective, to be shown in a line."""
+    return f"{step.stage}, total {step.total:.3g}"
