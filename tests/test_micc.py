@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from known_face import known_face, picture_of
 
 from ganfit_nb import FaceModel, GanfitError
 from ganfit_nb.commands.cli import main
+from ganfit_nb.evaluation.known_face import known_face, picture_of
 from ganfit_nb.evaluation.micc import SETTINGS, MiccConfig, scan_files, subjects, video_file
 from ganfit_nb.evaluation.micc_table import cell_values, table
 from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, scan_error
@@ -32,7 +32,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def person(model):
-    return known_face(model, 3).replace(expression=torch.zeros(29))
+    return known_face(model, 3, 3).replace(expression=torch.zeros(29))
 
 
 @pytest.fixture(scope="module")

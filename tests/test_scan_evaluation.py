@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from known_face import known_face, picture_of
 from PIL import Image
 
 from ganfit_nb import FaceModel, GanfitError
 from ganfit_nb.commands.cli import main
+from ganfit_nb.evaluation.known_face import known_face, picture_of
 from ganfit_nb.evaluation.scan_error import VARIANTS, Judge, lay_onto
 from ganfit_nb.evaluation.scan_judge import ScanJudge
 from ganfit_nb.evaluation.scan_report import TITLE, error_map
@@ -27,7 +27,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def person(model):
-    known = known_face(model, 3)
+    known = known_face(model, 3, 3)
     return known.replace(expression=torch.zeros_like(known.expression))
 
 

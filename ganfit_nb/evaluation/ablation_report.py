@@ -16,6 +16,7 @@ from numpy import ndarray as Array
 
 from ganfit_nb.batches.batch import Task, fit_record
 from ganfit_nb.evaluation.ablation import VARIANTS, Variant
+from ganfit_nb.evaluation.known_face import shape_error
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.plots import figure
 from ganfit_nb.files.outputs import replaced
@@ -76,6 +77,7 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
     record, model = fit_record(task), task.recipe.face_model()
     parameters = from_lists(record["parameters"])
     terms = _terms(task.recipe, photo, parameters)
+    truth = None if known is None else KnownPeople(model.morphable).identity(known)
     rendering = model.render(parameters, photo.size)
     over = over_photo(photo, rendering, face_region(model, rendering))
     pictures = (over, rendering.shaded_geometry, rendering.unlit)
@@ -84,7 +86,7 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
         variant=variant,
         identity_distance=record["identity_distance"],
         landmark_error=record["landmark_error"],
-        shape_error=None if known is None else KnownPeople(model.morphable).shape_error(known, parameters.identity),
+        shape_error=None if truth is None else shape_error(model.morphable, parameters.identity, truth),
         seconds=record["seconds"],
         **terms,
     )

@@ -155,6 +155,10 @@ class MorphableModel:
         offset = identity @ self.identity_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
         return self.mean + offset.view(-1, 3)
 
+    def neutral(self, identity: Float[Tensor, " s"]) -> Float[Tensor, "V 3"]:
+        """S(p_s, 0) in mm: a person without expression."""
+        return self.vertices(identity, identity.new_zeros(len(self.expression_basis)))
+
     def expression(self, actions: Mapping[str, float]) -> Float[Tensor, " E"]:
         """p_e of facial actions by name, each from 0 (at rest) to 1 (fully on); they add up.
 

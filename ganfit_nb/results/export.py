@@ -72,8 +72,7 @@ def write_meshes(directory: Path, model: FaceModel, parameters: FaceParameters) 
     mesh = textured_mesh(model, model.vertices(parameters), albedo)
     write_obj(directory, "mesh", mesh)
     to_pil(albedo).save(directory / "texture.png")
-    neutral = parameters.replace(expression=torch.zeros_like(parameters.expression))
-    _mesh(model, model.vertices(neutral)).export(
+    _mesh(model, model.morphable.neutral(parameters.identity)).export(
         directory / "neutral.obj", header="neutral face, mm", include_normals=True
     )
     glb = textured_mesh(model, model.vertices(parameters) * METRES_PER_MM, albedo, physical=True)
