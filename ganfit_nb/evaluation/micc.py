@@ -22,7 +22,6 @@ from ganfit_nb.evaluation.scan_error import (
     LANDMARKS_ALONE,
     MEAN_FACE,
     VARIANTS,
-    Judge,
     Reconstruction,
     Scan,
     scan_error,
@@ -126,7 +125,6 @@ class _Evaluation:
         self.config = config
         self.models = {row: FaceModel.default(texture) for row, texture in TEXTURES.items()}
         self.morphable = self.models["full model"].morphable
-        self.judge = Judge(self.morphable)
 
     def subject(self, folder: Path, errors: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The growing record of one subject: errors by setting, frames and row, and what was missing. Settings that
@@ -138,7 +136,7 @@ class _Evaluation:
             yield record | {"problems": [_of(folder, error)]}
             return
         if MEAN_FACE not in errors:
-            record["errors"][MEAN_FACE] = self._errors(self.judge.reconstruction(self.morphable.mean), scans)
+            record["errors"][MEAN_FACE] = self._errors(Reconstruction.of(self.morphable, self.morphable.mean), scans)
             record["errors"][BEST] = self._errors(self._best(scans[0]), scans)
             yield record
         for setting in (name for name in SETTINGS if name not in errors):
@@ -156,7 +154,7 @@ class _Evaluation:
         """Our 3DMM fitted to the scan itself: what no photo can beat."""
         vertices = torch.from_numpy(scan.surface.vertices).float()
         found = register(self.morphable, scan.marks, vertices, torch.from_numpy(scan.surface.faces))
-        return self.judge.reconstruction(torch.from_numpy(found.ours))
+        return Reconstruction.of(self.morphable, torch.from_numpy(found.ours))
 
     def _setting(self, photos: list[Photo], scans: list[Scan]) -> Iterator[tuple[str, dict[str, Any]]]:
         """(number of frames, errors by row); the single frame is the most frontal one."""
@@ -176,7 +174,7 @@ class _Evaluation:
         return last["align"], last["joint"]
 
     def _neutral(self, step: SetStep) -> Reconstruction:
-        return self.judge.person(step.steps[0].parameters.identity)
+        return Reconstruction.of_person(self.morphable, step.steps[0].parameters.identity)
 
     def _errors(self, face: Reconstruction, scans: list[Scan]) -> dict[str, dict[str, float]]:
         """By variant: the error to the nearer of the scans, and how it came about."""

@@ -179,6 +179,13 @@ class MorphableModel:
         return self.identity_basis[:, self.face_region].square().sum(2).mean(1).sqrt()
 
     @cached_property
+    def outer_faces(self) -> Int[Tensor, "G 3"]:
+        """The triangles that show from outside: no inside of the mouth, no backs of the eyeballs."""
+        from ganfit_nb.geometry.outer_surface import outer_faces  # no fit needs it
+
+        return self.faces[outer_faces(self.mean, self.faces)]
+
+    @cached_property
     def expression_whitening(self) -> Float[Tensor, "E E"]:
         """W of the prior p_e ~ N(0, (WᵀW)⁻¹), so that W p_e is standard normal.
 

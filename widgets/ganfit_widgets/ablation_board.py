@@ -22,7 +22,7 @@ from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.drawing import Drawing
 from ganfit_widgets.component import Component
 from ganfit_widgets.fit_stages import FitStages
-from ganfit_widgets.measures import Judge, Measures
+from ganfit_widgets.measures import Measures, PhotoJudge
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.step_course import Course
@@ -81,7 +81,7 @@ class AblationBoard(FitStages):
         self.config, self.variants = config or FitConfig(), dict(variants)
         self.photo, self.model = photo.at(self.config.size), model
         self.network = network or IdentityNetwork.default()
-        self._judge, self._fits = Judge(self.photo), self._new_fits()
+        self._judge, self._fits = PhotoJudge(self.photo), self._new_fits()
         self.measures: dict[str, Measures] = {}
         self._models: dict[str, FaceModel] = {}
         self._toggles = {name: _toggle(variant) for name, variant in self.variants.items()}

@@ -37,7 +37,7 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Judge:
+class PhotoJudge:
     """Measures what was fitted to one photo; what depends on the photo alone is computed once."""
 
     photo: Photo
