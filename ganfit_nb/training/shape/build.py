@@ -22,14 +22,14 @@ from ganfit_nb.face.morphable import ASSET as MODEL
 from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
 from ganfit_nb.face.mouth import ASSET as MOUTH
 from ganfit_nb.files.tensor_files import save_tensors
+from ganfit_nb.geometry.closest_points import closest_points
 from ganfit_nb.training.shape.atlas import FLAT, Atlas, unwrap
-from ganfit_nb.training.shape.face_mesh import eccentricity_of
 from ganfit_nb.training.shape.facekit import FaceKit, Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh, build_head_mesh
-from ganfit_nb.training.shape.landmark_registration import Surface, closest_points
 from ganfit_nb.training.shape.modes import beyond, carried_over, expression_modes, measured_modes
 from ganfit_nb.training.shape.morphable_model import pixel_weight, with_dense_landmarks
 from ganfit_nb.training.shape.mouth_islands import paint_mouth
+from ganfit_nb.training.shape.template_mesh import eccentricity_of
 from ganfit_nb.training.skin.uv_resample import SKIN_UV, read_skin_uv, write_skin_uv
 
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE)
@@ -86,7 +86,7 @@ def _at(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"], values: Float[Arr
     return result
 
 
-def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> Surface:
+def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> SurfacePoints:
     """MediaPipe's points where the UV map has anny's."""
     points = atlas.model.dense_landmarks
     place = np.pad(points.on(atlas.model.uv.double()).numpy() * FLAT, ((0, 0), (0, 1)))
@@ -96,7 +96,7 @@ def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> S
         here = atlas.island(part)[points.corners[:, 0].numpy()]
         found = closest_points(place[here], flat, mesh.faces[(mesh.parts == part)[mesh.faces[:, 0]]])
         corners[here], bary[here] = found.corners, found.bary
-    return Surface(corners, bary)
+    return SurfacePoints(torch.from_numpy(corners), torch.from_numpy(bary))
 
 
 def _float(values: Array) -> torch.Tensor:

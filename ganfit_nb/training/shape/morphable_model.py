@@ -23,15 +23,13 @@ from scipy.spatial import cKDTree
 from ganfit_nb.assets import shipped
 from ganfit_nb.face.morphable import ASSET, MorphableModel, SurfacePoints
 from ganfit_nb.photos.landmarks import IBUG_68
-from ganfit_nb.training.shape.anny_heads import AnnyHeads, HeadMesh, Part
-from ganfit_nb.training.shape.face_mesh import FaceMesh, build_face_mesh
+from ganfit_nb.training.shape.anny_heads import AnnyHeads, BaseMesh, Part
 from ganfit_nb.training.shape.jaw_contour import jaw_contour
 from ganfit_nb.training.shape.landmark_registration import (
-    Surface,
-    closest_points,
+    closest_surface_points,
     find_anchors,
     iris_points,
-    register,
+    nonrigid_icp,
     rigid_onto,
 )
 from ganfit_nb.training.shape.shape_statistics import (
@@ -43,6 +41,7 @@ from ganfit_nb.training.shape.shape_statistics import (
     random_expressions,
     random_identities,
 )
+from ganfit_nb.training.shape.template_mesh import TemplateMesh, build_template_mesh
 from ganfit_nb.training.skin.uv_resample import SKIN_UV, write_skin_uv
 
 IDENTITY_MODES, EXPRESSION_MODES = 158, 29
@@ -58,7 +57,7 @@ METADATA = {
 def build_morphable_model() -> MorphableModel:
     """Everything but the refinement of the landmarks by the detector. Prints what the modes hold."""
     heads = AnnyHeads()
-    mesh = build_face_mesh(heads.mesh)
+    mesh = build_template_mesh(heads.mesh)
     region = _base_region(heads.mesh, mesh)
     samples = random_identities(heads, IDENTITY_SAMPLES + HELD_OUT, np.random.default_rng(0))
     samples = aligned(samples, region)
@@ -74,7 +73,7 @@ def build_morphable_model() -> MorphableModel:
     return _assemble(mesh, mesh.positions @ mean, identity.basis, expression.basis, coefficients)
 
 
-def _base_region(head: HeadMesh, mesh: FaceMesh) -> Array:
+def _base_region(head: BaseMesh, mesh: TemplateMesh) -> Array:
     """The face proper on the base mesh."""
     skin = np.isin(np.arange(len(head.vertices)), head.faces[head.parts == Part.SKIN])
     fine = mesh.positions @ head.vertices
@@ -92,17 +91,16 @@ def _report(identity: Modes, expression: Modes, held_out: Float[Array, "n V 3"],
     print(f"expression: {EXPRESSION_MODES} modes hold {expression.explained[-1]:.4f} of the variance")
 
 
-def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, actions: Array) -> MorphableModel:
+def _assemble(mesh: TemplateMesh, mean: Array, identity: Array, expression: Array, actions: Array) -> MorphableModel:
     with shipped("canonical_face_mesh.safetensors") as path:
         canonical = load_file(path)
     points = canonical["vertices"].astype(np.float64)
     allowed = mesh.faces[(mesh.eccentricity < 1.7)[mesh.faces].all(1)]
-    bent = register(points, canonical["faces"], find_anchors(mean, mesh.faces, mesh.parts), mean, allowed)
-    on_face = closest_points(_symmetrised(bent, points), mean, allowed)
-    rotation, shift = rigid_onto(on_face.on(mean), points)
+    bent = nonrigid_icp(points, canonical["faces"], find_anchors(mean, mesh.faces, mesh.parts), mean, allowed)
+    on_face = closest_surface_points(_symmetrised(bent, points), mean, allowed)
+    rotation, shift = rigid_onto(on_face.on(torch.from_numpy(mean)).numpy(), points)
     mean, identity, expression = mean @ rotation + shift, identity @ rotation, expression @ rotation
-    irises = iris_points(mean, mesh.faces, mesh.parts)
-    dense = Surface(np.concatenate([on_face.corners, irises.corners]), np.concatenate([on_face.bary, irises.bary]))
+    dense = on_face + iris_points(mean, mesh.faces, mesh.parts)
     return with_dense_landmarks(
         MorphableModel(
             mean=_float(mean),
@@ -112,7 +110,7 @@ def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, a
             uv=_float(mesh.uv),
             landmarks=_NO_POINTS,
             dense_landmarks=_NO_POINTS,
-            dense_weight=torch.ones(len(dense.corners)),
+            dense_weight=torch.ones(len(dense)),
             contour=torch.zeros(17, 1, dtype=torch.int64),
             contour_direction=torch.zeros(17, 2),
             face_region=torch.from_numpy(mesh.face_region),
@@ -142,9 +140,9 @@ def mirror_index(symmetric: Float[Array, "n 3"]) -> Int[Array, " n"]:
     return cKDTree(symmetric).query(symmetric * [-1, 1, 1])[1]
 
 
-def with_dense_landmarks(model: MorphableModel, dense: Surface) -> MorphableModel:
+def with_dense_landmarks(model: MorphableModel, dense: SurfacePoints) -> MorphableModel:
     """The model with the dense points replaced, and with what follows from them: the 68 points and the jaw's lines."""
-    points = SurfacePoints(torch.from_numpy(dense.corners.astype(np.int64)), _float(dense.bary))
+    points = SurfacePoints(dense.corners.long(), dense.bary.float())
     landmarks = points[torch.as_tensor(IBUG_68)]
     lines, directions = jaw_contour(model, landmarks)
     return replace(
@@ -167,7 +165,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    write_skin_uv(build_face_mesh(AnnyHeads().mesh).makehuman_uv * [1, -1] + [0, 1], folder / SKIN_UV)
+    write_skin_uv(build_template_mesh(AnnyHeads().mesh).makehuman_uv * [1, -1] + [0, 1], folder / SKIN_UV)
     refine_landmarks(build_morphable_model()).save(folder / ASSET, METADATA)
 
 
