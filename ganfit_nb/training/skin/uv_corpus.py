@@ -112,7 +112,7 @@ class UvCorpus:
         return np.asarray(rng.uniform(0.75, 1.1) * blend, np.float32)
 
 
-def contact_sheet(maps: Sequence[UInt8[ndarray, "H H 3"]], columns: int, side: int) -> Image.Image:
+def image_grid(maps: Sequence[UInt8[ndarray, "H H 3"]], columns: int, side: int) -> Image.Image:
     """The maps side by side, each reduced to `side` pixels."""
     rows = -(-len(maps) // columns)
     sheet = Image.new("RGB", (columns * side, rows * side))
@@ -141,7 +141,7 @@ def write_corpus(corpus: UvCorpus, count: int, out: Path, first: int = 0) -> Pat
                 yield image[None]
 
         write_maps(work / MAPS, count, side, drawn())
-        contact_sheet(shown, 8, 256).save(work / "sheet.png")
+        image_grid(shown, 8, 256).save(work / "sheet.png")
         write_json(work / RECORD, {"maps": count, "first": first, "side": side, "seed": corpus.seed})
     return out / MAPS
 
