@@ -38,7 +38,7 @@ ROWS = ("over the photo", "geometry", "without light")
 
 
 @dataclass(frozen=True)
-class Measures:
+class AblationRow:
     """One variant's figures, every one of them also where the variant went without the term.
 
     identity_distance  Euclidean, of dlib's descriptors of photo and rendering
@@ -59,14 +59,14 @@ class Measures:
     seconds: float
 
 
-COLUMNS = [field.name for field in fields(Measures)]  # of ablation.csv
+COLUMNS = [field.name for field in fields(AblationRow)]  # of ablation.csv
 
 
 @dataclass(frozen=True)
 class Ablated:
-    """A variant's measures and pictures, `ROWS` from top to bottom."""
+    """A variant's row of the table and its pictures, those of `ROWS` from top to bottom."""
 
-    measures: Measures
+    row: AblationRow
     pictures: tuple[UInt8[Array, "H W 3"], ...]
 
 
@@ -81,7 +81,7 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
     rendering = model.render(parameters, photo.size)
     over = over_photo(photo, rendering, face_region(model, rendering))
     pictures = (over, rendering.shaded_geometry, rendering.unlit)
-    measures = Measures(
+    row = AblationRow(
         photo=name,
         variant=variant,
         identity_distance=record["identity_distance"],
@@ -90,7 +90,7 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
         seconds=record["seconds"],
         **terms,
     )
-    return Ablated(measures, tuple(np.asarray(to_pil(picture)) for picture in pictures))
+    return Ablated(row, tuple(np.asarray(to_pil(picture)) for picture in pictures))
 
 
 def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str, float]:
@@ -102,7 +102,7 @@ def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str
     return {"turned_identity": float(torch.stack(views).mean())} | {name: float(term) for name, term in seen.items()}
 
 
-def write_table(rows: Sequence[Measures], path: Path) -> None:
+def write_table(rows: Sequence[AblationRow], path: Path) -> None:
     """All figures as CSV."""
     with replaced(path) as work, work.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.DictWriter(file, COLUMNS)
@@ -110,7 +110,7 @@ def write_table(rows: Sequence[Measures], path: Path) -> None:
         table.writerows(asdict(row) for row in rows)
 
 
-def summary(rows: Sequence[Measures]) -> str:
+def summary(rows: Sequence[AblationRow]) -> str:
     """The means over all photos, as a table to print."""
     columns = {
         "identity_distance": "identity",
@@ -143,7 +143,7 @@ def sheet(photos: Sequence[Photo], ablated: Sequence[Sequence[Ablated]]) -> Figu
         for column, (one, variant) in enumerate(zip(variants, VARIANTS.values(), strict=True), 1):
             for row, picture in enumerate(one.pictures):
                 _show(block[row, column], picture, _title(variant) if row == k == 0 else "")
-            block[-1, column].set_xlabel(_caption(one.measures), fontsize=8)
+            block[-1, column].set_xlabel(_caption(one.row), fontsize=8)
         for row, name in enumerate(ROWS):
             block[row, 1].set_ylabel(name, fontsize=8)
     return page
@@ -164,9 +164,9 @@ def _title(variant: Variant) -> str:
     return re.sub(r"(\\hat\{L\}|L)_(\w+)", r"$\1_{\2}$", hatted)
 
 
-def _caption(measures: Measures) -> str:
-    shape = "" if measures.shape_error is None else f"\nshape {measures.shape_error:.2f} mm"
+def _caption(row: AblationRow) -> str:
+    shape = "" if row.shape_error is None else f"\nshape {row.shape_error:.2f} mm"
     return (
-        f"identity {measures.identity_distance:.2f}, turned {measures.turned_identity:.2f}\n"
-        f"pixel {measures.pixel:.3f}\nlandmarks {measures.landmark_error:.3f}{shape}"
+        f"identity {row.identity_distance:.2f}, turned {row.turned_identity:.2f}\n"
+        f"pixel {row.pixel:.3f}\nlandmarks {row.landmark_error:.3f}{shape}"
     )
