@@ -42,7 +42,7 @@ ATTEMPTS = 2  # so many processes may die over a photo before it is given up
 BEGUN = ".ganfit-begun"  # folder of marks of photos being fitted
 TABLE = "batch.csv"
 FIGURES = ("identity_distance", "landmark_error", "seconds")  # of a fit.json
-LESS_MEMORY = "if memory is short, run fewer --jobs"
+LESS_MEMORY = "if memory is short, fit fewer at a time"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
     try:
         list(spread(delayed(recipe.load)() for recipe in {task.recipe for task in todo.values()}))
     except BrokenProcessPool as error:
-        raise GanfitError(f"A process died while it loaded the models; {LESS_MEMORY}.") from error
+        raise GanfitError(f"A process died while it loaded the models; {LESS_MEMORY}.", "jobs") from error
     while todo:
         # After a death the suspects are tried one at a time, so that the next death tells whose it is.
         suspects = [task for task in todo.values() if task.mark.exists()]
@@ -153,7 +153,7 @@ def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
                 yield outcome
         except BrokenProcessPool as error:
             if not any(task.mark.exists() for task in todo.values()):
-                raise GanfitError(f"Processes die before they begin; {LESS_MEMORY}.") from error
+                raise GanfitError(f"Processes die before they begin; {LESS_MEMORY}.", "jobs") from error
 
 
 def spread(calls: Iterable[Any]) -> Iterator[Any]:
@@ -171,7 +171,7 @@ def fit_one(task: Task) -> Outcome:
         remove_leftovers(task.directory)
         return finished(task) or _write(task)  # finished perhaps by a worker that was lost before it could say so
     except GanfitError as error:
-        return _failed(task, str(error))
+        return _failed(task, error.sentence)
     except Exception as error:  # a photo that breaks a library must not stop the others
         return _failed(task, f"{type(error).__name__}: {error}")
     finally:

@@ -109,7 +109,7 @@ def read_stored(path: Path, config: MiccConfig) -> dict[str, Any] | None:
         return None
     record = read_record(path)
     if record["config"] != asdict(config):
-        raise GanfitError(f"{path} was made with other settings; give another --out, or the settings it names.")
+        raise GanfitError(f"{path} was made with other settings; give those, or write to another folder.", "out")
     return record
 
 

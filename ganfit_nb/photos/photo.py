@@ -94,7 +94,8 @@ class Photo:
         if not faces:
             raise GanfitError(
                 f"No face was found in {source}; use a photo in which one is clearly visible, or mark its 68 points by "
-                "hand (--landmarks FILE.pts)."
+                "hand.",
+                argument="detector",
             )
         face = chosen_face(faces, choice, source)
         transform = alignment(face, size)
