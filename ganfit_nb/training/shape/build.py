@@ -27,7 +27,7 @@ from ganfit_nb.training.shape.atlas import FLAT, Atlas, unwrap
 from ganfit_nb.training.shape.facekit import FaceKit, Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh, build_head_mesh
 from ganfit_nb.training.shape.modes import beyond, carried_over, expression_modes, measured_modes
-from ganfit_nb.training.shape.morphable_model import pixel_weight, with_dense_landmarks
+from ganfit_nb.training.shape.morphable_model import NO_POINTS, float_tensor, pixel_weight, with_dense_landmarks
 from ganfit_nb.training.shape.mouth_islands import paint_mouth
 from ganfit_nb.training.shape.template_mesh import eccentricity_of
 from ganfit_nb.training.skin.uv_resample import SKIN_UV, read_skin_uv, write_skin_uv
@@ -58,24 +58,21 @@ def build(kit: FaceKit, atlas: Atlas) -> tuple[MorphableModel, HeadMesh]:
     filled = FILLED_SD * beyond(measured, others, mean, away < 1.1, FILLED)
     expression, actions = expression_modes(kit, mesh)
     model = MorphableModel(
-        mean=_float(mean),
-        identity_basis=_float(np.concatenate([measured, filled])),
-        expression_basis=_float(expression.basis),
+        mean=float_tensor(mean),
+        identity_basis=float_tensor(np.concatenate([measured, filled])),
+        expression_basis=float_tensor(expression.basis),
         faces=torch.from_numpy(mesh.faces),
-        uv=_float(uv),
-        landmarks=_NO_POINTS,
-        dense_landmarks=_NO_POINTS,
+        uv=float_tensor(uv),
+        landmarks=NO_POINTS,
+        dense_landmarks=NO_POINTS,
         dense_weight=torch.ones(len(atlas.model.dense_weight)),
         contour=torch.zeros(17, 1, dtype=torch.int64),
         contour_direction=torch.zeros(17, 2),
         face_region=torch.from_numpy(away < 1.1),
-        pixel_region=_float(pixel_weight(away, mesh.parts >= Part.MOUTH)),
-        actions=_float(actions),
+        pixel_region=float_tensor(pixel_weight(away, mesh.parts >= Part.MOUTH)),
+        actions=float_tensor(actions),
     )
     return with_dense_landmarks(model, _dense_landmarks(atlas, mesh, uv)), mesh
-
-
-_NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
 
 
 def _at(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"], values: Float[Array, "*b W d"]) -> Array:
@@ -97,10 +94,6 @@ def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> S
         found = closest_points(place[here], flat, mesh.faces[(mesh.parts == part)[mesh.faces[:, 0]]])
         corners[here], bary[here] = found.corners, found.bary
     return SurfacePoints(torch.from_numpy(corners), torch.from_numpy(bary))
-
-
-def _float(values: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def main() -> None:

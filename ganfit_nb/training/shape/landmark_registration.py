@@ -68,16 +68,6 @@ def closest_surface_points(
     return SurfacePoints(torch.from_numpy(found.corners), torch.from_numpy(found.bary))
 
 
-def rigid_onto(
-    source: Float[Array, "n 3"], target: Float[Array, "n 3"]
-) -> tuple[Float[Array, "3 3"], Float[Array, " 3"]]:
-    """Rotation R and shift t without scale: source @ R + t is nearest to target."""
-    u, _, vt = np.linalg.svd((source - source.mean(0)).T @ (target - target.mean(0)))
-    u[:, 2] *= np.sign(np.linalg.det(u @ vt))
-    rotation = u @ vt
-    return rotation, target.mean(0) - source.mean(0) @ rotation
-
-
 def nonrigid_icp(
     canonical: Float[Array, "468 3"],
     triangles: Int[Array, "T 3"],

@@ -22,6 +22,7 @@ from scipy.spatial import cKDTree
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.face.morphable import ASSET, MorphableModel, SurfacePoints
+from ganfit_nb.geometry.rigid import rigid_transform
 from ganfit_nb.photos.landmarks import IBUG_68
 from ganfit_nb.training.shape.anny_heads import AnnyHeads, BaseMesh, Part
 from ganfit_nb.training.shape.jaw_contour import jaw_contour
@@ -30,7 +31,6 @@ from ganfit_nb.training.shape.landmark_registration import (
     find_anchors,
     iris_points,
     nonrigid_icp,
-    rigid_onto,
 )
 from ganfit_nb.training.shape.shape_statistics import (
     Modes,
@@ -98,30 +98,31 @@ def _assemble(mesh: TemplateMesh, mean: Array, identity: Array, expression: Arra
     allowed = mesh.faces[(mesh.eccentricity < 1.7)[mesh.faces].all(1)]
     bent = nonrigid_icp(points, canonical["faces"], find_anchors(mean, mesh.faces, mesh.parts), mean, allowed)
     on_face = closest_surface_points(_symmetrised(bent, points), mean, allowed)
-    rotation, shift = rigid_onto(on_face.on(torch.from_numpy(mean)).numpy(), points)
-    mean, identity, expression = mean @ rotation + shift, identity @ rotation, expression @ rotation
+    motion = rigid_transform(on_face.on(torch.from_numpy(mean)), torch.from_numpy(points))
+    rotation, shift = (part.numpy() for part in motion)
+    mean, identity, expression = mean @ rotation.T + shift, identity @ rotation.T, expression @ rotation.T
     dense = on_face + iris_points(mean, mesh.faces, mesh.parts)
     return with_dense_landmarks(
         MorphableModel(
-            mean=_float(mean),
-            identity_basis=_float(identity).half().float(),
-            expression_basis=_float(expression).half().float(),
+            mean=float_tensor(mean),
+            identity_basis=float_tensor(identity).half().float(),
+            expression_basis=float_tensor(expression).half().float(),
             faces=torch.from_numpy(mesh.faces.astype(np.int64)),
-            uv=_float(mesh.uv),
-            landmarks=_NO_POINTS,
-            dense_landmarks=_NO_POINTS,
+            uv=float_tensor(mesh.uv),
+            landmarks=NO_POINTS,
+            dense_landmarks=NO_POINTS,
             dense_weight=torch.ones(len(dense)),
             contour=torch.zeros(17, 1, dtype=torch.int64),
             contour_direction=torch.zeros(17, 2),
             face_region=torch.from_numpy(mesh.face_region),
-            pixel_region=_float(pixel_weight(mesh.eccentricity, mesh.parts == Part.MOUTH)),
-            actions=_float(actions),
+            pixel_region=float_tensor(pixel_weight(mesh.eccentricity, mesh.parts == Part.MOUTH)),
+            actions=float_tensor(actions),
         ),
         dense,
     )
 
 
-_NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
+NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
 
 
 def pixel_weight(eccentricity: Float[Array, " V"], mouth: Bool[Array, " V"]) -> Float[Array, " V"]:
@@ -150,11 +151,12 @@ def with_dense_landmarks(model: MorphableModel, dense: SurfacePoints) -> Morphab
         dense_landmarks=points,
         landmarks=landmarks,
         contour=torch.from_numpy(lines),
-        contour_direction=_float(directions),
+        contour_direction=float_tensor(directions),
     )
 
 
-def _float(values: Array) -> torch.Tensor:
+def float_tensor(values: Array) -> torch.Tensor:
+    """An array in single precision."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
