@@ -24,7 +24,7 @@ from ganfit_nb.values import whole
 from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
 
 SMALL_FACE = 60.0  # px between the outer eye corners; below it a note warns
-EYES = (36, 45)  # outer corners in the 68
+OUTER_EYE_CORNERS = (36, 45)  # of the 68; their distance is the usual unit of landmark errors
 SIZES = 16, 4096  # px, of an aligned image
 
 
@@ -125,6 +125,11 @@ class Photo:
         """The side of the aligned image, px."""
         return len(self.image)
 
+    def landmark_error(self, projected: Float[Tensor, "68 2"]) -> float:
+        """Mean distance of projected landmarks from the detected ones, divided by that of the outer eye corners."""
+        left, right = self.landmarks[list(OUTER_EYE_CORNERS)]
+        return float((projected - self.landmarks).norm(dim=1).mean() / (left - right).norm())
+
     @cached_property
     def inside(self) -> Float[Tensor, "size size"]:
         """1 where the aligned image shows the photo, 0 where its edge was replicated."""
@@ -211,7 +216,8 @@ def _face_notes(faces: list[DetectedFace], chosen: DetectedFace, choice: Choice 
     notes = []
     if len(faces) > 1 and choice is None:
         notes.append(f"{len(faces)} faces were found; the largest is used.")
-    eyes = float((chosen.landmarks[EYES[1]] - chosen.landmarks[EYES[0]]).norm())
+    left, right = chosen.landmarks[list(OUTER_EYE_CORNERS)]
+    eyes = float((left - right).norm())
     if eyes < SMALL_FACE:
         notes.append(
             f"The face is small ({eyes:.0f} pixels between the outer corners of the eyes): expect little detail."

@@ -21,8 +21,6 @@ from ganfit_nb.results.overlay import overlay
 from ganfit_nb.results.report import report
 from ganfit_nb.versions import versions
 
-OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
-
 
 @dataclass(frozen=True)
 class Result:
@@ -52,9 +50,8 @@ class Result:
         return self.model.landmarks(self.model.vertices(parameters), parameters.camera, self.photo.size)
 
     def landmark_error(self) -> float:
-        """Mean distance of the 68 projected from the detected landmarks, divided by that of the outer eye corners."""
-        left, right = self.photo.landmarks[list(OUTER_EYE_CORNERS)]
-        return float((self.landmarks() - self.photo.landmarks).norm(dim=1).mean() / (left - right).norm())
+        """Of the last step, in distances of the outer eye corners."""
+        return self.photo.landmark_error(self.landmarks())
 
     def identity_distance(self) -> float:
         """Euclidean distance of the recogniser's descriptors of photo and rendering; dlib takes < 0.6 as the same
