@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
+from ganfit_nb.evaluation.known_face import known_face, picture_of, shape_error
 from ganfit_nb.fitting.second_view import second_view
 from ganfit_nb.fitting.stages import fit_set
 from ganfit_nb.geometry.rigid import rigid_distance, similarity_distance
@@ -26,18 +26,7 @@ from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.results.export import contact_sheet
 
 SIZE = 512
-
-
-def known_face(model: FaceModel, seed: int) -> FaceParameters:
-    """Parameters drawn from the model's own priors, seen by a random camera in a random light (the Gaussians of Eq.
-    7)."""
-    generator = torch.Generator().manual_seed(10_000 + seed)
-    mean = model.mean_parameters()
-    drawn = mean.replace(
-        identity=torch.randn(mean.identity.shape, generator=generator),
-        texture=torch.randn(mean.texture.shape, generator=generator),
-    )
-    return second_view(drawn, seed, 0)
+FIRST_SEED = 10_000  # of the faces
 
 
 def main() -> None:
@@ -55,23 +44,18 @@ def main() -> None:
 
 
 def compare_stages(model: FaceModel, options: argparse.Namespace) -> None:
-    face = model.morphable.face_region
-    mean = model.morphable.mean
     rows = []
     print(f"      {'rigid, mm':33s}similarity, mm")
     print("seed" + 2 * "  mean face   aligned    fitted")
     for seed in range(options.seeds):
-        truth = known_face(model, seed)
-        picture = model.render(truth, SIZE).image.clamp(0, 1)
-        photo = Photo.from_image(picture)
+        truth = known_face(model, FIRST_SEED + seed, seed)
+        photo = Photo.from_image(picture_of(model, truth, SIZE))
         config = FitConfig(steps=options.steps, seed=seed)
         *steps, final = fit(photo, model, config)
         aligned = [step for step in steps if step.stage == "align"][-1]
-        neutral = neutral_shape(model, truth)
-        shapes = [mean] + [neutral_shape(model, step.parameters) for step in (aligned, final)]
-        rows.append(
-            [error(shape[face], neutral[face]) for error in (rigid_distance, similarity_distance) for shape in shapes]
-        )
+        people = [model.mean_parameters().identity, aligned.parameters.identity, final.parameters.identity]
+        distances = (rigid_distance, similarity_distance)
+        rows.append([shape_error(model.morphable, p, truth.identity, error) for error in distances for p in people])
         print(f"{seed:4d}  " + "  ".join(f"{error:9.3f}" for error in rows[-1]), flush=True)
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
@@ -85,18 +69,17 @@ def compare_stages(model: FaceModel, options: argparse.Namespace) -> None:
 
 
 def compare_numbers(model: FaceModel, options: argparse.Namespace) -> None:
-    face, rows = model.morphable.face_region, []
+    rows = []
     heads = ["mean face", *(f"{count} photos" for count in options.photos)]
     print("similarity, mm\nseed" + "".join(f"{head:>11s}" for head in heads))
     for seed in range(options.seeds):
-        truth = known_face(model, seed)
+        truth = known_face(model, FIRST_SEED + seed, seed)
         photos = photos_of(model, truth, seed, max(options.photos))
-        shapes = [model.morphable.mean]
+        people = [model.mean_parameters().identity]
         for count in options.photos:
             *_, final = fit_set(photos[:count], model, FitConfig(steps=options.steps, seed=seed))
-            shapes.append(neutral_shape(model, final.steps[0].parameters))
-        neutral = neutral_shape(model, truth)[face]
-        rows.append([similarity_distance(shape[face], neutral) for shape in shapes])
+            people.append(final.steps[0].parameters.identity)
+        rows.append([shape_error(model.morphable, p, truth.identity) for p in people])
         print(f"{seed:4d}" + "".join(f"{error:11.3f}" for error in rows[-1]), flush=True)
     print("mean" + "".join(f"{error:11.3f}" for error in np.array(rows).mean(0)))
 
@@ -108,13 +91,8 @@ def photos_of(model: FaceModel, truth: FaceParameters, seed: int, count: int) ->
         view = second_view(truth, seed, 100 * index) if index else truth
         index += 1
         with suppress(GanfitError):
-            photos.append(Photo.from_image(model.render(view, SIZE).image.clamp(0, 1)))
+            photos.append(Photo.from_image(picture_of(model, view, SIZE)))
     return photos
-
-
-def neutral_shape(model: FaceModel, parameters: FaceParameters) -> torch.Tensor:
-    """The identity's shape with no expression, (V, 3) mm."""
-    return model.vertices(parameters.replace(expression=torch.zeros_like(parameters.expression)))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ganfit_nb.blur import high_pass
 from ganfit_nb.face.gan_texture import GanTexture
 from ganfit_nb.face.morphable import MorphableModel
-from ganfit_nb.networks.equalized import enlarge, halve
 from ganfit_nb.networks.progressive_generator import COARSE, Generator, Picture, hats
 from ganfit_nb.training.skin.canvas import Face
 from ganfit_nb.training.skin.uv_layout import UvLayout
@@ -92,7 +92,7 @@ def shares(maps: TrainingMaps, side: int, start: int, draw: Draw) -> tuple[float
 
 def finest(maps: Float[Tensor, "N S S 3"]) -> Float[Tensor, "N S S"]:
     """The finest octave, in the mean over colours."""
-    return (maps - enlarge(halve(maps), "bilinear")).mean(dim=3)
+    return high_pass(maps.permute(0, 3, 1, 2)).mean(dim=1)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from ganfit_nb.results.export import to_pil
 from ganfit_nb.training.skin.canvas import Face
 from ganfit_nb.training.skin.map_file import MAPS, open_maps
 from ganfit_nb.training.skin.pca_texture import build_pca, face_weight, project
-from ganfit_nb.training.skin.uv_corpus import contact_sheet
+from ganfit_nb.training.skin.uv_corpus import image_grid
 from ganfit_nb.training.skin.uv_layout import UvLayout
 from ganfit_nb.training.texture_gan.coherence import Coherence, map_figures
 from ganfit_nb.training.texture_gan.sliced_wasserstein import sliced_wasserstein
@@ -117,7 +117,7 @@ def print_samples(
             drawn.append(picture)
     print(f"{coherent} of {options.samples} random latents are coherent; faults {dict(faults)}")
     if options.out:
-        contact_sheet(list(to_bytes(drawn[:SHEET])), 8, 256).save(options.out / "samples.png")
+        image_grid(list(to_bytes(drawn[:SHEET])), 8, 256).save(options.out / "samples.png")
     pictures = torch.stack(drawn)
     learnt = to_float(corpus[: len(pictures)], gan.resolution)
     ours, floor = sliced_wasserstein(pictures, learnt), sliced_wasserstein(real[: len(pictures)], learnt)
@@ -148,7 +148,7 @@ def print_inversions(
             for region, share in regions.items():
                 errors[region].setdefault(name, []).append(texture_errors(row[-1], target, share))
         if options.out:
-            contact_sheet(list(to_bytes(row)), len(row), len(target)).save(options.out / f"inverted_{k:02d}.png")
+            image_grid(list(to_bytes(row)), len(row), len(target)).save(options.out / f"inverted_{k:02d}.png")
     side = f"{len(weight)}²"
     print(f"{len(maps)} maps of {side}, {options.steps} steps        L1   gradient   high frequencies kept   placed")
     for region, of_models in errors.items():

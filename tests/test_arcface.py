@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 from iresnet import IResNet, export
-from known_face import known_face, picture_of, shape_error
 from torch import Tensor
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.assets import asset_path
 from ganfit_nb.commands.cli import main
+from ganfit_nb.evaluation.known_face import known_face, picture_of, shape_error
 from ganfit_nb.networks.arcface import FIVE_POINTS, find_recogniser, load_arcface, template
 from ganfit_nb.networks.identity import aligned_crop
 from ganfit_nb.networks.onnx_recogniser import OnnxRecogniser
@@ -231,13 +232,13 @@ def test_a_known_face_is_found_again_with_arcface(small):
     All faces look alike to it, so its unit is small."""
     network = replace(load_arcface(str(small)), different_people=1e-4)
     model = FaceModel.default()
-    truth = known_face(model)
+    truth = known_face(model, 7, 7)
     photo = Photo.from_image(picture_of(model, truth, 256))
     steps = list(fit(photo, model, FitConfig(steps=15, size=96), network=network))
     first, last = next(step for step in steps if step.stage == "joint"), steps[-1]
     assert last.losses["identity"] < 0.6 * first.losses["identity"]
     assert last.losses["content"] < first.losses["content"]
-    error = shape_error(model, truth)
+    error = partial(shape_error, model.morphable, truth=truth.identity)
     assert error(last.parameters.identity) < error(model.mean_parameters().identity)
 
 

@@ -1,10 +1,12 @@
 """Photos of one person must show the same skin: what that tells of the shape, and what it does not."""
 
+from functools import partial
+
 import pytest
 import torch
-from known_face import known_face, picture_of, shape_error
 
 from ganfit_nb import FaceModel, FitConfig, Photo
+from ganfit_nb.evaluation.known_face import known_face, picture_of, shape_error
 from ganfit_nb.fitting.consistency import Agreement, Consistency
 from ganfit_nb.fitting.free_groups import FreeGroups
 from ganfit_nb.fitting.stages import fit_set
@@ -21,7 +23,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def truth(model):
-    face = known_face(model, 8)
+    face = known_face(model, 8, 8)
     return face.replace(expression=torch.zeros_like(face.expression))
 
 
@@ -51,7 +53,7 @@ def disagreement(photos, model):
 
 def test_it_brings_a_known_face_nearer_the_truth_than_the_landmarks(photos, model, truth):
     steps = [step for step in fit_set(photos, model, CONFIG) if step.stage != "joint"]
-    error = shape_error(model, truth)
+    error = partial(shape_error, model.morphable, truth=truth.identity)
     aligned = [step for step in steps if step.stage == "align"][-1]
     assert error(steps[-1].steps[0].parameters.identity) < 0.88 * error(aligned.steps[0].parameters.identity)
     shown = [step.steps[0].losses["consistency"] for step in steps if step.stage == "consistency"]
@@ -74,7 +76,7 @@ def test_its_derivatives_are_those_of_its_energy(photos, model):
 
 
 def test_photos_of_different_people_disagree(model, photos):
-    others = [photos[0], photos_of(model, known_face(model, 7))[1]]
+    others = [photos[0], photos_of(model, known_face(model, 7, 7))[1]]
     assert disagreement(others, model) > 3 * disagreement(photos[:2], model)
 
 

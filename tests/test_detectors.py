@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from known_face import known_face, picture_of, shape_error
 from PIL import Image
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.assets import asset_path
 from ganfit_nb.assets import registry as asset_registry
 from ganfit_nb.commands.cli import main
+from ganfit_nb.evaluation.known_face import known_face, picture_of, shape_error
 from ganfit_nb.files.fingerprint import sha256_of
 from ganfit_nb.photos import dlib_landmarks
 from ganfit_nb.photos.detectors import load_detector
@@ -124,11 +125,11 @@ def test_points_of_another_picture_are_refused(tmp_path, points):
 def test_a_known_face_is_found_again_with_points_by_hand(tmp_path):
     """A known face, from its true 68 points alone."""
     model = FaceModel.default()
-    truth = known_face(model)
+    truth = known_face(model, 7, 7)
     marks = model.landmarks(model.vertices(truth), truth.camera, 256)
     detector = LandmarkFile(write_pts(tmp_path / "face.pts", marks))
     *_, last = fit(Photo.from_image(picture_of(model, truth, 256), detector), model, FitConfig(steps=20, size=96))
-    error = shape_error(model, truth)
+    error = partial(shape_error, model.morphable, truth=truth.identity)
     assert error(last.parameters.identity) < 0.8 * error(model.mean_parameters().identity)
 
 
@@ -173,9 +174,9 @@ def test_dlib_sees_what_mediapipe_sees(image, points):
     assert float((found[0].landmarks[27:] - points[27:]).norm(dim=1).mean() / eyes) < 0.08
     assert detector(torch.full((200, 200, 3), 0.5)) == []
     model = FaceModel.default()
-    truth = known_face(model)
+    truth = known_face(model, 7, 7)
     *_, last = fit(Photo.from_image(picture_of(model, truth, 256), detector), model, FitConfig(steps=20, size=96))
-    error = shape_error(model, truth)
+    error = partial(shape_error, model.morphable, truth=truth.identity)
     assert error(last.parameters.identity) < 0.9 * error(model.mean_parameters().identity)
 
 

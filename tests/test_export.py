@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ganfit_nb import FaceParameters, GanfitError
-from ganfit_nb.results.export import as_lists, from_lists, write_json
+from ganfit_nb.files.outputs import write_json
+from ganfit_nb.results.export import as_lists, from_lists
 
 
 def test_json_never_holds_a_nan(tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ganfit_nb.assets import asset_path
 from ganfit_nb.commands.cli import main
-from ganfit_nb.standins.micc import MARK
+from ganfit_nb.standins.stand_in import MARK
 
 PORTRAIT = asset_path("astronaut.png")
 FIT = ["--steps", "0", "--jobs", "1"]

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from known_face import known_face, picture_of
 from test_fitting import assert_equal_steps
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, LossWeights, Photo, fit
 from ganfit_nb.assets import asset_path
+from ganfit_nb.evaluation.known_face import known_face, picture_of
 from ganfit_nb.fitting.free_groups import FreeGroups
 from ganfit_nb.fitting.second_view import second_view
 from ganfit_nb.fitting.stages import fit_set
@@ -21,7 +21,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def photos(model):
-    person = known_face(model)
+    person = known_face(model, 7, 7)
     views = [person, second_view(person, 7, 1)]
     return [Photo.from_image(picture_of(model, view, 384)) for view in views]
 

@@ -1,6 +1,7 @@
 import torch
 
 from ganfit_nb import Photo
+from ganfit_nb.evaluation.known_face import shape_error
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.face.morphable import MorphableModel
 
@@ -18,8 +19,8 @@ def test_a_known_person_is_the_same_in_every_picture_and_no_picture_is():
 
 
 def test_shape_errors_are_zero_for_the_truth_and_grow_with_the_distance_from_it():
-    people = KnownPeople(MorphableModel.default())
-    truth = people.identity(4)
-    assert people.shape_error(4, truth) < 1e-3
-    near, far = people.shape_error(4, 0.8 * truth), people.shape_error(4, 0.0 * truth)
+    model = MorphableModel.default()
+    truth = KnownPeople(model).identity(4)
+    assert shape_error(model, truth, truth) < 1e-3
+    near, far = (shape_error(model, scale * truth, truth) for scale in (0.8, 0.0))
     assert 0.1 < near < far < 5

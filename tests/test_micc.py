@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 from iresnet import IResNet, export
-from known_face import known_face, picture_of
 from model_writers import WRITERS, Source
 
 from ganfit_nb import FaceModel, GanfitError
 from ganfit_nb.commands.cli import main
+from ganfit_nb.evaluation.known_face import known_face, picture_of
 from ganfit_nb.evaluation.micc import FULL, LINEAR, SETTINGS, recipes_of_rows, scan_files, subjects, video_file
 from ganfit_nb.evaluation.micc_table import cell_values, table
-from ganfit_nb.evaluation.scan_error import Judge, Reconstruction, Scan, scan_error
+from ganfit_nb.evaluation.scan_error import Reconstruction, Scan, scan_error
 from ganfit_nb.geometry.similarity import Similarity
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.photos.photo import default_detector
@@ -37,12 +37,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def person(model):
-    return known_face(model, 3).replace(expression=torch.zeros(29))
-
-
-@pytest.fixture(scope="module")
-def judge(model):
-    return Judge(model.morphable)
+    return known_face(model, 3, 3).replace(expression=torch.zeros(29))
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +66,16 @@ def dataset(tmp_path_factory, model, person):
     return root
 
 
-def test_a_scan_is_another_mesh_of_the_same_face(model, person, judge, scanned):
+def test_a_scan_is_another_mesh_of_the_same_face(model, person, scanned):
     assert len(scanned.surface.vertices) > 3 * len(model.morphable.mean)
-    truth = scan_error(judge.reconstruction(model.vertices(person)), scanned, scaled=False)
-    mean = scan_error(judge.reconstruction(model.morphable.mean), scanned, scaled=False)
+    truth = scan_error(Reconstruction.of(model.morphable, model.vertices(person)), scanned, scaled=False)
+    mean = scan_error(Reconstruction.of(model.morphable, model.morphable.mean), scanned, scaled=False)
     assert truth.distance.mean < 0.3  # the scanner's noise and the parts it does not see
     assert truth.distance.mean < 0.3 * mean.distance.mean
 
 
-def test_the_unit_of_a_reconstruction_matters_only_where_it_is_part_of_the_error(model, judge, scanned):
-    face = judge.reconstruction(model.morphable.mean)
+def test_the_unit_of_a_reconstruction_matters_only_where_it_is_part_of_the_error(model, scanned):
+    face = Reconstruction.of(model.morphable, model.morphable.mean)
     small = face.moved(Similarity(0.9, np.eye(3), np.zeros(3)))
     tiny = face.moved(Similarity(1e-3, np.eye(3), np.zeros(3)))  # metres
     scaled = [scan_error(one, scanned, scaled=True) for one in (face, small, tiny)]
@@ -91,8 +86,8 @@ def test_the_unit_of_a_reconstruction_matters_only_where_it_is_part_of_the_error
     assert rigid[1] > 1.3 * rigid[0]
 
 
-def test_the_inside_of_the_mouth_is_not_judged(model, judge):
-    outside = judge.reconstruction(model.morphable.mean).surface
+def test_the_inside_of_the_mouth_is_not_judged(model):
+    outside = Reconstruction.of(model.morphable, model.morphable.mean).surface
     assert 0.5 * len(model.morphable.faces) < len(outside.faces) < len(model.morphable.faces)
     assert len(np.unique(outside.faces)) == len(outside.vertices)
 
@@ -230,8 +225,8 @@ def test_the_table_is_of_means_over_subjects():
     assert "landmarks alone" not in text  # which no record has
 
 
-def test_a_reconstruction_moves_with_its_points(model, judge):
-    face = judge.reconstruction(model.morphable.mean)
+def test_a_reconstruction_moves_with_its_points(model):
+    face = Reconstruction.of(model.morphable, model.morphable.mean)
     moved = face.moved(Similarity(2.0, np.eye(3), np.ones(3)))
     assert isinstance(moved, Reconstruction)
     np.testing.assert_allclose(moved.marks, 2 * face.marks + 1)

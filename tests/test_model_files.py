@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from known_face import known_face, picture_of, shape_error
 from model_writers import COLOURED, EXPRESSION, IDENTITY, UNIT, WRITERS, Source, as_tensor, bfm2009, chumpy
 from safetensors.torch import load_file
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
 from ganfit_nb.assets import asset_path
 from ganfit_nb.commands.cli import main
+from ganfit_nb.evaluation.known_face import known_face, picture_of, shape_error
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.model_files import read
 from ganfit_nb.model_files.adapt import adapt
@@ -91,9 +92,9 @@ def test_the_model_is_brought_to_our_frame_with_its_landmarks(files, models, nam
 @FORMATS
 def test_a_known_face_is_found_again(files, models, name):
     model, _ = model_of(name, files, models)
-    truth = known_face(model)
+    truth = known_face(model, 7, 7)
     *_, last = fit(Photo.from_image(picture_of(model, truth, 256)), model, FitConfig(steps=30, size=96))
-    error = shape_error(model, truth)
+    error = partial(shape_error, model.morphable, truth=truth.identity)
     assert error(last.parameters.identity) < 0.85 * error(model.mean_parameters().identity)
 
 

@@ -30,8 +30,9 @@ from ganfit_nb.files.outputs import (
     signed_words,
     starts_with,
     writable_directory,
+    write_json,
 )
-from ganfit_nb.results.export import write_json
+from ganfit_nb.files.stored import stored_record
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and bytes in names as POSIX has them")
 
@@ -264,8 +265,9 @@ def test_leftovers_of_killed_processes_go_and_foreign_folders_stay(tmp_path):
 
 STOPPED = """
 import itertools, os, pathlib, signal, sys, time
-from ganfit_nb.results.export import write_json
-from ganfit_nb.files.outputs import claim_results, complete_result, is_result, read_record, remove_leftovers
+from ganfit_nb.files.outputs import (
+    claim_results, complete_result, is_result, read_record, remove_leftovers, write_json
+)
 
 def exchange(number):
     with complete_result(face, False) as work:
@@ -413,3 +415,16 @@ def test_a_read_only_folder_is_explained(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(GanfitError, match="Cannot write to"):
         writable_directory(tmp_path / "out")
+
+
+def test_a_stored_record_is_taken_until_a_source_is_newer_and_never_anothers(tmp_path):
+    path, source = tmp_path / "x.json", tmp_path / "source"
+    assert stored_record(path, ("value",), source) == {}
+    source.touch()
+    write_json(path, {"value": 1.5})
+    assert stored_record(path, ("value",), source) == {"value": 1.5}
+    later = path.stat().st_mtime + 5
+    os.utime(source, (later, later))
+    assert stored_record(path, ("value",), source) == {}
+    with pytest.raises(GanfitError, match="was not written by ganfit"):
+        stored_record(path, ("other",))

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from known_face import known_face, picture_of
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit_people, fit_set
 from ganfit_nb.assets import asset_path
+from ganfit_nb.evaluation.known_face import known_face, picture_of
 from ganfit_nb.fitting.second_view import second_view
 from ganfit_nb.fitting.views import Views
 

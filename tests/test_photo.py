@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 from ganfit_nb.assets import asset_path
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.photos.landmarks import IBUG_68, DetectedFace
-from ganfit_nb.photos.photo import SIDE_MM, Photo, affine_camera, alignment, canonical_points, default_detector, roll_of
+from ganfit_nb.photos.photo import Photo, affine_camera, alignment, canonical_points, default_detector, roll_of
+from ganfit_nb.renderer.camera import CROP_SIDE
 from ganfit_nb.warp import scale_of, transform_points
 
 ASTRONAUT = asset_path("astronaut.png")
@@ -153,7 +154,7 @@ def test_alignment_recovers_a_known_camera(dense: bool) -> None:
     points = torch.cat([torch.cat([xy, torch.zeros(10, 2)]), torch.zeros(478, 1)], 1)
     face = DetectedFace(xy[IBUG_68], points if dense else None, torch.zeros(4), 1.0)
     transform = alignment(face, 560)
-    assert scale_of(transform) == pytest.approx(px_per_mm * SIDE_MM / 560, rel=1e-4)
+    assert scale_of(transform) == pytest.approx(px_per_mm * CROP_SIDE / 560, rel=1e-4)
     assert math.atan2(float(transform[1, 0]), float(transform[0, 0])) == pytest.approx(roll, abs=1e-4)
     centroid = transform_points(transform, torch.tensor([[280.0, 0.52 * 560]]))
     torch.testing.assert_close(centroid, xy.mean(0, keepdim=True), atol=0.05, rtol=0)

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from known_face import known_face, picture_of
 from PIL import Image
 
 from ganfit_nb import FaceModel, GanfitError
 from ganfit_nb.commands.cli import main
-from ganfit_nb.evaluation.scan_error import VARIANTS, Judge, lay_onto
+from ganfit_nb.evaluation.known_face import known_face, picture_of
+from ganfit_nb.evaluation.scan_error import VARIANTS, Reconstruction, lay_onto
 from ganfit_nb.evaluation.scan_judge import ScanJudge
 from ganfit_nb.evaluation.scan_report import TITLE, error_map
 from ganfit_nb.geometry.surface import Surface
@@ -27,7 +27,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def person(model):
-    known = known_face(model, 3)
+    known = known_face(model, 3, 3)
     return known.replace(expression=torch.zeros_like(known.expression))
 
 
@@ -86,7 +86,7 @@ def test_the_scans_unit_does_not_matter(model, surface, person):
 def test_only_what_shows_is_judged(judge, model, surface):
     triangles = judge.scan.surface.faces
     assert len(triangles) < len(surface.faces)
-    outside = Judge(model.morphable).reconstruction(model.morphable.mean).surface
+    outside = Reconstruction.of(model.morphable, model.morphable.mean).surface
     assert len(triangles) == pytest.approx(len(outside.faces), rel=0.2)
 
 
@@ -100,7 +100,7 @@ def test_a_map_of_the_error_covers_the_face_alone(judge, person, true):
 
 
 def test_a_face_of_another_unit_is_one_sentence(judge, model):
-    huge = Judge(model.morphable).reconstruction(model.morphable.mean * 1e3)
+    huge = Reconstruction.of(model.morphable, model.morphable.mean * 1e3)
     with pytest.raises(GanfitError, match="do not overlap"):
         next(lay_onto(huge, judge.scan, scaled=False))
 

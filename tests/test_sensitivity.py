@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from known_face import known_face
 
 from ganfit_nb import FaceModel, GanfitError, LossWeights, Photo
 from ganfit_nb.assets import asset_path
+from ganfit_nb.evaluation.known_face import known_face
 from ganfit_nb.fitting.objective import Objective
 from ganfit_nb.fitting.rates import small_steps
 from ganfit_nb.fitting.sensitivity import (
@@ -40,7 +40,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def face(model):
-    return known_face(model)
+    return known_face(model, 7, 7)
 
 
 @pytest.mark.parametrize(("group", "index"), NUMBERS)

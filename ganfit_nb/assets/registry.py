@@ -194,23 +194,22 @@ DOWNLOADS = (
 
 @dataclass(frozen=True)
 class Brought:
-    """A file that only its owner gives out: after registration, or under terms that every user has to accept."""
+    """What only its owner can give: after registration, or under terms that one has to accept oneself. `argument` is
+    that of a Recipe which takes it."""
 
     name: str
     licence: str
     source: str
-    use: str
+    argument: str
 
 
 YOURS = (
-    Brought("BFM 2009, 2017", "research only", "https://faces.dmi.unibas.ch/bfm/", "--model FILE"),
-    Brought("LSFM", "research only", "https://ibug.doc.ic.ac.uk/resources/lsfm/", "--model FILE"),
-    Brought("FLAME 2020, 2023", "research; 2023 Open: CC BY 4.0", "https://flame.is.tue.mpg.de/", "--model FILE"),
-    Brought("ICT-FaceKit", "MIT", "https://github.com/ICT-VGL/ICT-FaceKit", "--model FOLDER"),
-    Brought("Surrey Face Model, eos", "research only", "https://github.com/patrikhuber/eos", "--model FILE"),
-    Brought(
-        "ArcFace packs", "non-commercial research", "https://github.com/deepinsight/insightface", "--identity NAME"
-    ),
+    Brought("BFM 2009, 2017", "research only", "https://faces.dmi.unibas.ch/bfm/", "model"),
+    Brought("LSFM", "research only", "https://ibug.doc.ic.ac.uk/resources/lsfm/", "model"),
+    Brought("FLAME 2020, 2023", "research; 2023 Open: CC BY 4.0", "https://flame.is.tue.mpg.de/", "model"),
+    Brought("ICT-FaceKit", "MIT", "https://github.com/ICT-VGL/ICT-FaceKit", "model"),
+    Brought("Surrey Face Model, eos", "research only", "https://github.com/patrikhuber/eos", "model"),
+    Brought("ArcFace packs", "non-commercial research", "https://github.com/deepinsight/insightface", "identity"),
 )
 
 

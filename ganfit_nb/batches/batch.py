@@ -27,6 +27,7 @@ from joblib import Parallel, delayed
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.outputs import (
     LOCK,
+    RECORD,
     RESULT,
     claim_file,
     claim_results,
@@ -35,12 +36,14 @@ from ganfit_nb.files.outputs import (
     read_record,
     remove_leftovers,
 )
+from ganfit_nb.files.stored import stored_record
 from ganfit_nb.results.recipe import Recipe
 
 ATTEMPTS = 2  # a photo is given up after so many processes have died while they fitted it
 BEGUN = ".ganfit-begun"  # folder with one mark for each photo that is being fitted
 TABLE = "batch.csv"
-LESS_MEMORY = "if memory is short, run fewer --jobs"
+FIGURES = ("identity_distance", "landmark_error", "seconds")  # of a fit.json
+LESS_MEMORY = "if memory is short, fit fewer at a time"
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
     try:
         list(spread(delayed(recipe.load)() for recipe in {task.recipe for task in todo.values()}))
     except BrokenProcessPool as error:
-        raise GanfitError(f"A process died while it loaded the models; {LESS_MEMORY}.") from error
+        raise GanfitError(f"A process died while it loaded the models; {LESS_MEMORY}.", "jobs") from error
     while todo:
         # When a process has died, the photos under way are tried one at a time: the next death shows the cause.
         suspects = [task for task in todo.values() if task.mark.exists()]
@@ -157,7 +160,7 @@ def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
                 yield outcome
         except BrokenProcessPool as error:
             if not any(task.mark.exists() for task in todo.values()):
-                raise GanfitError(f"Processes die before they begin; {LESS_MEMORY}.") from error
+                raise GanfitError(f"Processes die before they begin; {LESS_MEMORY}.", "jobs") from error
 
 
 def spread(calls: Iterable[Any]) -> Iterator[Any]:
@@ -175,8 +178,8 @@ def fit_one(task: Task) -> Outcome:
         remove_leftovers(task.directory)
         return finished(task) or _write(task)  # a worker that was lost may have finished it before
     except GanfitError as error:
-        return _failed(task, str(error))
-    except Exception as error:  # a photo that makes a library fail must not stop the others
+        return _failed(task, error.sentence)
+    except Exception as error:  # a photo that breaks a library must not stop the others
         return _failed(task, f"{type(error).__name__}: {error}")
     finally:
         task.mark.unlink(missing_ok=True)
@@ -199,16 +202,12 @@ def finished(task: Task) -> Outcome | None:
     It is fitted when there is no result, when the result was interrupted, and when the photo is newer. Raises
     GanfitError when the result was made with other settings: it must neither be overwritten nor count as this one.
     """
-    record = fit_record(task)
-    try:
-        if record["interrupted"] or task.photo.stat().st_mtime > (task.directory / RESULT).stat().st_mtime:
-            return None
-        outcome = _fitted(task, record)
-    except (OSError, KeyError):
+    record = stored_record(task.directory / RESULT, RECORD, task.photo)
+    if not record or record["interrupted"] or not record.keys() >= set(FIGURES):
         return None
     if difference := task.recipe.differs_from(record):
         raise GanfitError(f"{task.directory} was made with other settings ({difference}); choose another folder.")
-    return outcome
+    return _fitted(task, record)
 
 
 def fit_record(task: Task) -> dict[str, Any]:
@@ -217,8 +216,7 @@ def fit_record(task: Task) -> dict[str, Any]:
 
 
 def _fitted(task: Task, record: Mapping[str, Any]) -> Outcome:
-    figures = {name: record[name] for name in ("identity_distance", "landmark_error", "seconds")}
-    return Outcome(task.name, str(task.photo), "fitted", **figures)
+    return Outcome(task.name, str(task.photo), "fitted", **{name: record[name] for name in FIGURES})
 
 
 def _failed(task: Task, reason: str) -> Outcome:

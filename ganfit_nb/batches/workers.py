@@ -35,7 +35,7 @@ def workers(jobs: int | None = None, scheduler: str | None = None) -> Iterator[N
     try:
         from distributed import Client
     except ImportError as error:
-        raise GanfitError('--scheduler needs Dask: pip install "ganfit_nb[cluster]"') from error
+        raise GanfitError('A cluster needs Dask: pip install "ganfit_nb[cluster]"') from error
     try:
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:

@@ -31,7 +31,7 @@ def run_list(options: argparse.Namespace) -> int:
         print(f"           licence {asset.licence}; {asset.source}, {asset.url}")
     print("Yours to bring:")
     for brought in YOURS:
-        print(f"  {brought.name:<24} {brought.licence:<32} {brought.use:<16} {brought.source}")
+        print(f"  {brought.name:<24} {brought.licence:<32} --{brought.argument:<14} {brought.source}")
     broken = [asset.file for asset in SHIPPED if states[asset] != "present"]
     if broken:
         raise GanfitError(f"The shipped {', '.join(broken)} cannot be used; reinstall ganfit_nb.")

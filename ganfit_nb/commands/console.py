@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from ganfit_nb.errors import GanfitError
+
+# The options that stand for the library's arguments.
+OPTIONS = {"detector": "--landmarks FILE.pts", "jobs": "--jobs", "out": "--out DIR"}
+
 
 def one_line(text: object) -> str:
     """The text in one line. Control characters, which file names may have, are escaped."""
@@ -15,7 +20,9 @@ def one_line(text: object) -> str:
 
 
 def complain(text: object) -> None:
-    """Prints one line on stderr."""
+    """One line on stderr; of an error that an option mends, with the option."""
+    if isinstance(text, GanfitError) and text.argument in OPTIONS:
+        text = text.mended_by(OPTIONS[text.argument])
     print(f"ganfit: {one_line(text)}", file=sys.stderr)
 
 

@@ -106,7 +106,7 @@ def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argp
     ablated = []
     for photo, tasks in zip(tqdm(photos, desc="measuring", unit="photo"), variants, strict=True):
         ablated.append([examine(task, photo, known.get(photo_of(task.name))) for task in tasks])
-    rows = [one.measures for row in ablated for one in row]
+    rows = [one.row for fits in ablated for one in fits]
     write_table(rows, options.out / "ablation.csv")
     save_figure(sheet(photos, ablated), options.out / "ablation.png", 120)
     print(summary(rows))

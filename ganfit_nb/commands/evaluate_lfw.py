@@ -50,7 +50,10 @@ def run(options: argparse.Namespace) -> int:
     claim_file(options.out / "lfw.json", has_keys("data", "judge", "pairs"))
     for name in FIGURES:
         claim_file(options.out / name, is_signed)
-    pairs = read_pairs(options.pairs or options.root / "pairs.txt")
+    file = options.pairs or options.root / "pairs.txt"
+    if not file.exists():
+        raise GanfitError(f"There is no {file}; name the folder of LFW that holds it, or use --pairs FILE.")
+    pairs = read_pairs(file)
     if options.per_fold is not None:
         pairs = first_of_each_fold(pairs, options.per_fold)
     photos = {name: picture_path(options.root, name) for name in pictures_of(pairs)}
@@ -83,7 +86,7 @@ def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argpars
     from ganfit_nb.evaluation.lfw_plots import figure_6, figure_7
     from ganfit_nb.evaluation.lfw_report import report
     from ganfit_nb.evaluation.plots import save_figure
-    from ganfit_nb.results.export import write_json
+    from ganfit_nb.files.outputs import write_json
     from ganfit_nb.standins.stand_in import data_label
 
     found = report(embeddings, pairs, options.judge, data_label(options.root, "LFW"))

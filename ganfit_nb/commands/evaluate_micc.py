@@ -34,7 +34,7 @@ def add_parser(experiments: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluates the subjects that are not evaluated yet, and prints the table."""
-    from ganfit_nb.files.outputs import claim_file, locked, replaced, starts_with
+    from ganfit_nb.files.outputs import claim_file, locked, starts_with, write_text
 
     try:
         from ganfit_nb.evaluation.micc import evaluate, subjects
@@ -58,8 +58,7 @@ def run(options: argparse.Namespace) -> int:
         if not any(record["errors"] for record in records.values()):
             raise GanfitError(f"No subject of {options.root} could be evaluated; see the reasons above.")
         text = f"{table(records, label)}\n\n{settings_told(recipe)}"
-        with replaced(options.out / "table.txt") as work:
-            work.write_text(text + "\n", encoding="utf-8")
+        write_text(options.out / "table.txt", text + "\n")
     print(text)
     return 0
 

@@ -59,8 +59,8 @@ millimetres.__name__ = "length (mm, above 0)"  # argparse uses this name in its 
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fits the photos, measures the errors, and then writes all three files."""
-    from ganfit_nb.commands.fit_set import fit_with_progress, photos_of
+    """Fits, measures, and then writes all three files."""
+    from ganfit_nb.commands.fit_set import fit_photos, photos_of
     from ganfit_nb.evaluation.plots import figure
     from ganfit_nb.files.outputs import locked
 
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     tell_notes(photos)
     judge = ScanJudge(recipe.face_model().morphable, surface, options.unit)
     with locked(options.out):
-        result = fit_with_progress(photos, recipe, lambda: False)
+        result = fit_photos(photos, recipe, lambda: False)
         if result.interrupted:
             return 1  # the fit failed, and the error has been printed
         write(judge, result, options)
@@ -119,8 +119,7 @@ def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> N
     """
     from ganfit_nb.evaluation.plots import save_figure
     from ganfit_nb.evaluation.scan_report import sheet, table
-    from ganfit_nb.files.outputs import replaced
-    from ganfit_nb.results.export import write_json
+    from ganfit_nb.files.outputs import write_json, write_text
 
     people = people_of(result)
     errors = {row: judge.errors(identity) for row, identity in people.items()}
@@ -128,8 +127,7 @@ def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> N
     text = f"{table(errors, one_line(options.scan.name))}\n{size_told(judge, options)}"
     write_json(options.out / RECORD, found)
     save_figure(drawn, options.out / PICTURE, 150)
-    with replaced(options.out / TABLE) as work:
-        work.write_text(text + "\n", encoding="utf-8")
+    write_text(options.out / TABLE, text + "\n")
     print(text)
     print(f"Look at {options.out / PICTURE}; all figures are in {options.out / RECORD}.")
 

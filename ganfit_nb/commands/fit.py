@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from ganfit_nb.assets import asset_path
-from ganfit_nb.commands.console import complain, one_line
+from ganfit_nb.commands.console import one_line
+from ganfit_nb.commands.progress import fit_with_progress
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.interrupts import interrupts_noted
 from ganfit_nb.files.outputs import claim_results, writable_directory
 from ganfit_nb.photos.photo_files import named_photos
 
 if TYPE_CHECKING:
-    from ganfit_nb.fitting.steps import FitStep, SetStep
+    from ganfit_nb.fitting.steps import FitStep
     from ganfit_nb.photos.photo import Photo
     from ganfit_nb.results.recipe import Recipe
     from ganfit_nb.results.result import Result
 
-S = TypeVar("S")
 EXAMPLE = "astronaut"
 OUT = Path("results")
 
@@ -124,7 +122,7 @@ def run_one(name: str, path: Path, recipe: Recipe, out: Path) -> int:
     writable_directory(out)
     tell_notes({name: photo})
     with interrupts_noted() as interrupted:
-        result = fit_with_progress(photo, recipe, name, interrupted)
+        result = fit_photo(photo, recipe, name, interrupted)
         result.write(out / name)
     print(result.summary(out / name))
     return 130 if result.interrupted else 0
@@ -145,38 +143,15 @@ def tell_licence(recipe: Recipe) -> None:
         print(f"--identity {recipe.identity}: {LICENCE}.", file=sys.stderr)
 
 
-def fit_with_progress(photo: Photo, recipe: Recipe, label: str, interrupted: Callable[[], bool]) -> Result:
-    """Runs a fit until it ends or is interrupted. A progress bar shows the losses."""
-    with tqdm(total=recipe.config.steps, desc=label, unit="step", dynamic_ncols=True) as bar:
-        steps: list[FitStep] = []
-        for step in good_steps(recipe.steps(photo), interrupted):
-            steps.append(step)
-            bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in step.losses.items()), refresh=False)
-            bar.update(step.index - bar.n if step.stage == "joint" else 0)
-    return recipe.result(photo, steps, interrupted=not is_last(steps[-1], recipe))
+def fit_photo(photo: Photo, recipe: Recipe, label: str, interrupted: Callable[[], bool]) -> Result:
+    """Fits one photo until it is fitted or interrupted; the bar shows the losses."""
+    steps, early = fit_with_progress(recipe.steps(photo), recipe.config.steps, label, losses_of, interrupted)
+    return recipe.result(photo, steps, interrupted=early)
 
 
-def good_steps(steps: Iterator[S], interrupted: Callable[[], bool]) -> Iterator[S]:
-    """Yields the steps until the fit ends, is interrupted or fails.
-
-    A failure after the first step is printed, and the steps before it are kept.
-    """
-    begun = False
-    try:
-        for step in steps:
-            begun = True
-            yield step
-            if interrupted():
-                return
-    except GanfitError as error:
-        if not begun:
-            raise
-        complain(error)
-
-
-def is_last(step: FitStep | SetStep, recipe: Recipe) -> bool:
-    """Whether the step is the last of a fit by this recipe."""
-    return step.stage == "joint" and step.index == recipe.config.steps
+def losses_of(step: FitStep) -> str:
+    """The losses, to be shown in a line."""
+    return " ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
 
 
 def run_batch(photos: dict[str, Path], recipe: Recipe, options: argparse.Namespace) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
+from ganfit_nb.commands.progress import fit_with_progress
 from ganfit_nb.errors import GanfitError
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def run(named: Mapping[str, Path], recipe: Recipe, options: argparse.Namespace) 
     writable_directory(options.out)
     tell_notes(photos)
     with interrupts_noted() as interrupted:
-        result = fit_with_progress(photos, recipe, interrupted)
+        result = fit_photos(photos, recipe, interrupted)
         result.write(options.out)
     for name, one in result.of_photos().items():
         print(one.summary(options.out / name))
@@ -59,15 +58,15 @@ def photos_of(named: Mapping[str, Path], recipe: Recipe) -> dict[str, Photo]:
     return photos
 
 
-def fit_with_progress(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
-    """Runs the fit until it ends or is interrupted, with a progress bar."""
-    from ganfit_nb.commands.fit import good_steps, is_last
+def fit_photos(photos: Mapping[str, Photo], recipe: Recipe, interrupted: Callable[[], bool]) -> SetResult:
+    """Fits the photos of one person until they are fitted or the fit is interrupted."""
     from ganfit_nb.results.set_result import SetResult
 
-    steps: list[SetStep] = []
-    with tqdm(total=recipe.config.steps, desc=f"{len(photos)} photos", unit="step", dynamic_ncols=True) as bar:
-        for step in good_steps(recipe.set_steps(list(photos.values())), interrupted):
-            steps.append(step)
-            bar.set_postfix_str(f"{step.stage}, total {step.total:.3g}", refresh=False)
-            bar.update(step.index - bar.n if step.stage == "joint" else 0)
-    return SetResult(photos, recipe, steps, interrupted=not is_last(steps[-1], recipe))
+    run, label = recipe.set_steps(list(photos.values())), f"{len(photos)} photos"
+    steps, early = fit_with_progress(run, recipe.config.steps, label, total_of, interrupted)
+    return SetResult(photos, recipe, steps, interrupted=early)
+
+
+def total_of(step: SetStep) -> str:
+    """Stage and objective, to be shown in a line."""
+    return f"{step.stage}, total {step.total:.3g}"

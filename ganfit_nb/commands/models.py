@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
 def run_check(options: argparse.Namespace) -> int:
     """Prints the content of the model, and its size and landmarks in our frame."""
     from ganfit_nb.model_files.read import read_model_file
-    from ganfit_nb.photos.photo import EYES
+    from ganfit_nb.photos.photo import OUTER_EYE_CORNERS
 
     file = read_model_file(options.file)
     from ganfit_nb.model_files.adapt import adapt  # needs scipy; the reader has checked that it is there
@@ -28,6 +28,7 @@ def run_check(options: argparse.Namespace) -> int:
     model, unit = adapt(file)
     morphable = model.morphable
     marks = morphable.landmarks.on(morphable.mean)
+    left, right = marks[list(OUTER_EYE_CORNERS)]
     albedo = f"at the vertices, {len(file.colour.basis)} modes" if file.colour else "none; the shipped texture is used"
     expressions = str(len(file.expression)) if len(file.expression) else "0, so the shipped ones are lent"
     trusted = int((morphable.dense_weight > 0.1).sum())
@@ -36,7 +37,7 @@ def run_check(options: argparse.Namespace) -> int:
     print(f"  identity modes {len(file.identity)}, expression modes {expressions}; albedo {albedo}")
     print(
         f"  face: {len(morphable.faces)} triangles under the UV map, outer eye corners "
-        f"{float((marks[EYES[0]] - marks[EYES[1]]).norm()):.0f} mm apart, {trusted} dense landmarks with weight"
+        f"{float((left - right).norm()):.0f} mm apart, {trusted} dense landmarks with weight"
     )
     print(f"Fit with it: ganfit fit PHOTO --model {options.file} --out DIR")
     return 0

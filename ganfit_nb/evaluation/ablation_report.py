@@ -16,6 +16,7 @@ from numpy import ndarray as Array
 
 from ganfit_nb.batches.batch import Task, fit_record
 from ganfit_nb.evaluation.ablation import VARIANTS, Variant
+from ganfit_nb.evaluation.known_face import shape_error
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.plots import figure
 from ganfit_nb.files.outputs import replaced
@@ -24,8 +25,8 @@ from ganfit_nb.fitting.objective import Objective
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import from_lists, to_pil
+from ganfit_nb.results.overlay import face_region, over_photo
 from ganfit_nb.results.recipe import Recipe
-from ganfit_nb.results.result import over_photo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ ROWS = ("over the photo", "geometry", "without light")
 
 
 @dataclass(frozen=True)
-class Measures:
+class AblationRow:
     """One variant's figures, every one of them also where the variant went without the term.
 
     identity_distance  Euclidean, of dlib's descriptors of photo and rendering
@@ -58,14 +59,14 @@ class Measures:
     seconds: float
 
 
-COLUMNS = [field.name for field in fields(Measures)]  # of ablation.csv
+COLUMNS = [field.name for field in fields(AblationRow)]  # of ablation.csv
 
 
 @dataclass(frozen=True)
 class Ablated:
-    """A variant's measures and pictures, `ROWS` from top to bottom."""
+    """A variant's row of the table and its pictures, those of `ROWS` from top to bottom."""
 
-    measures: Measures
+    row: AblationRow
     pictures: tuple[UInt8[Array, "H W 3"], ...]
 
 
@@ -76,18 +77,20 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
     record, model = fit_record(task), task.recipe.face_model().seen_at(photo.size)
     parameters = from_lists(record["parameters"])
     terms = _terms(task.recipe, photo, parameters)
+    truth = None if known is None else KnownPeople(model.morphable).identity(known)
     rendering = model.render(parameters, photo.size)
-    pictures = (over_photo(photo, model, rendering), rendering.shaded_geometry, rendering.unlit)
-    measures = Measures(
+    over = over_photo(photo, rendering, face_region(model, rendering))
+    pictures = (over, rendering.shaded_geometry, rendering.unlit)
+    row = AblationRow(
         photo=name,
         variant=variant,
         identity_distance=record["identity_distance"],
         landmark_error=record["landmark_error"],
-        shape_error=None if known is None else KnownPeople(model.morphable).shape_error(known, parameters.identity),
+        shape_error=None if truth is None else shape_error(model.morphable, parameters.identity, truth),
         seconds=record["seconds"],
         **terms,
     )
-    return Ablated(measures, tuple(np.asarray(to_pil(picture)) for picture in pictures))
+    return Ablated(row, tuple(np.asarray(to_pil(picture)) for picture in pictures))
 
 
 def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str, float]:
@@ -99,7 +102,7 @@ def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str
     return {"turned_identity": float(torch.stack(views).mean())} | {name: float(term) for name, term in seen.items()}
 
 
-def write_table(rows: Sequence[Measures], path: Path) -> None:
+def write_table(rows: Sequence[AblationRow], path: Path) -> None:
     """All figures as CSV."""
     with replaced(path) as work, work.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.DictWriter(file, COLUMNS)
@@ -107,7 +110,7 @@ def write_table(rows: Sequence[Measures], path: Path) -> None:
         table.writerows(asdict(row) for row in rows)
 
 
-def summary(rows: Sequence[Measures]) -> str:
+def summary(rows: Sequence[AblationRow]) -> str:
     """The means over all photos, as a table to print."""
     columns = {
         "identity_distance": "identity",
@@ -140,7 +143,7 @@ def sheet(photos: Sequence[Photo], ablated: Sequence[Sequence[Ablated]]) -> Figu
         for column, (one, variant) in enumerate(zip(variants, VARIANTS.values(), strict=True), 1):
             for row, picture in enumerate(one.pictures):
                 _show(block[row, column], picture, _title(variant) if row == k == 0 else "")
-            block[-1, column].set_xlabel(_caption(one.measures), fontsize=8)
+            block[-1, column].set_xlabel(_caption(one.row), fontsize=8)
         for row, name in enumerate(ROWS):
             block[row, 1].set_ylabel(name, fontsize=8)
     return page
@@ -161,9 +164,9 @@ def _title(variant: Variant) -> str:
     return re.sub(r"(\\hat\{L\}|L)_(\w+)", r"$\1_{\2}$", hatted)
 
 
-def _caption(measures: Measures) -> str:
-    shape = "" if measures.shape_error is None else f"\nshape {measures.shape_error:.2f} mm"
+def _caption(row: AblationRow) -> str:
+    shape = "" if row.shape_error is None else f"\nshape {row.shape_error:.2f} mm"
     return (
-        f"identity {measures.identity_distance:.2f}, turned {measures.turned_identity:.2f}\n"
-        f"pixel {measures.pixel:.3f}\nlandmarks {measures.landmark_error:.3f}{shape}"
+        f"identity {row.identity_distance:.2f}, turned {row.turned_identity:.2f}\n"
+        f"pixel {row.pixel:.3f}\nlandmarks {row.landmark_error:.3f}{shape}"
     )

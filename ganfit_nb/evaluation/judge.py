@@ -13,11 +13,12 @@ from joblib import delayed
 from numpy import ndarray as Array
 
 from ganfit_nb.batches.batch import Task, fit_record, spread
-from ganfit_nb.files.outputs import RESULT, claim_file, has_keys, read_record
+from ganfit_nb.files.outputs import RESULT, write_json
+from ganfit_nb.files.stored import stored_record
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer.camera import frontal_camera
 from ganfit_nb.renderer.lighting import frontal_light
-from ganfit_nb.results.export import from_lists, write_json
+from ganfit_nb.results.export import from_lists
 from ganfit_nb.results.recipe import Recipe, content_of_identity, network_named
 
 SIZE = 512  # px; of the renderings
@@ -54,11 +55,7 @@ def judgements(tasks: Sequence[Task], judge: str, store: Path) -> Iterator[tuple
     GanfitError, before anything is judged, when a file that is not ours is in the place of one.
     """
     content = content_of_identity(judge)
-    kept = {}
-    for task in tasks:
-        claim_file(_file(task, store), has_keys(*KEYS))
-        if found := _kept(task, content, store):
-            kept[task] = found
+    kept = {task: found for task in tasks if (found := _kept(task, content, store))}
     yield from ((task.name, found) for task, found in kept.items())
     yield from spread(delayed(_judge)(task, judge, content, store) for task in tasks if task not in kept)
 
@@ -68,9 +65,8 @@ def _file(task: Task, store: Path) -> Path:
 
 
 def _kept(task: Task, content: str, store: Path) -> Embeddings | None:
-    file = _file(task, store)
-    record = read_record(file)
-    if record.get("judge") != content or file.stat().st_mtime < (task.directory / RESULT).stat().st_mtime:
+    record = stored_record(_file(task, store), KEYS, task.directory / RESULT)
+    if record.get("judge") != content:
         return None
     return Embeddings(*(np.asarray(record[name], np.float32) for name in ("photo", "rendering")))
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.fitting.second_view import second_view
-from ganfit_nb.geometry.rigid import similarity_distance
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import render
 from ganfit_nb.training.skin.uv_corpus import UvCorpus
@@ -53,13 +52,6 @@ class KnownPeople:
         """p_s of a person, for those who need no skin."""
         generator = torch.Generator().manual_seed(10_000 + index)
         return torch.randn(len(self.model.identity_basis), generator=generator)
-
-    def shape_error(self, index: int, identity: Float[Tensor, " s"]) -> float:
-        """Mean distance (mm) within the face of the neutral shape of `identity` from the person's, up to a similarity:
-        the size of a head does not show in one picture."""
-        neutral = torch.zeros(len(self.model.expression_basis))
-        shapes = (self.model.vertices(p_s, neutral) for p_s in (identity, self.identity(index)))
-        return similarity_distance(*(vertices[self.model.face_region] for vertices in shapes))
 
     def photograph(self, person: KnownPerson, shot: int, size: int) -> Float[Tensor, "size size 3"]:
         """Another expression, pose, distance and light for every `shot` (the Gaussians of Eq. 7)."""

@@ -40,7 +40,7 @@ def picture_path(root: Path, name: str) -> Path:
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs of a pairs.txt; GanfitError when there is none or it has another form."""
     if not path.exists():
-        raise GanfitError(f"There is no {path}; name the folder of LFW that holds it, or use --pairs FILE.")
+        raise GanfitError(f"There is no {path}; give the list of pairs that LFW calls pairs.txt.")
     with reading(path, "is no list of pairs of LFW's form; download it again.", MAXIMUM_BYTES):
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         folds, count = (1, int(lines[0][0])) if len(lines[0]) == 1 else (int(lines[0][0]), int(lines[0][1]))

@@ -23,19 +23,17 @@ from ganfit_nb.evaluation.scan_error import (
     LANDMARKS_ALONE,
     MEAN_FACE,
     VARIANTS,
-    Judge,
     Reconstruction,
     Scan,
     scan_error,
 )
-from ganfit_nb.files.outputs import claim_file, has_keys, read_record
+from ganfit_nb.files.outputs import claim_file, has_keys, read_record, write_json
 from ganfit_nb.fitting.steps import SetStep
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.model_files.registration import register
 from ganfit_nb.photos.landmarks import turned
 from ganfit_nb.photos.photo import Photo, default_detector
 from ganfit_nb.photos.video import FRAMES, photos_of_video
-from ganfit_nb.results.export import write_json
 from ganfit_nb.results.recipe import Recipe
 
 SETTINGS = {"Cooperative": "Indoor-Cooperative", "Indoor": "PTZ-Indoor", "Outdoor": "PTZ-Outdoor"}
@@ -113,7 +111,7 @@ def read_stored(path: Path, recipe: Recipe, data: str) -> dict[str, Any] | None:
     settings = record["settings"] if isinstance(record["settings"], dict) else {}
     difference = recipe.differs_from(settings) if record["data"] == data else f"{record['data']}, not {data}"
     if difference:
-        raise GanfitError(f"{path} was made with other settings ({difference}); choose another folder.")
+        raise GanfitError(f"{path} was made with other settings ({difference}); choose another folder.", "out")
     return record
 
 
@@ -129,7 +127,6 @@ class _Evaluation:
         recipe.load()
         self.detector, self.recipes = recipe.detector(), recipes_of_rows(recipe)
         self.morphable = recipe.face_model().morphable
-        self.judge = Judge(self.morphable)
 
     def subject(self, folder: Path, errors: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The growing `errors` of one subject, by setting, frames and row, and the `problems`: what was missing.
@@ -141,7 +138,7 @@ class _Evaluation:
             yield record | {"problems": [_of(folder, error)]}
             return
         if MEAN_FACE not in errors:
-            record["errors"][MEAN_FACE] = self._errors(self.judge.reconstruction(self.morphable.mean), scans)
+            record["errors"][MEAN_FACE] = self._errors(Reconstruction.of(self.morphable, self.morphable.mean), scans)
             record["errors"][BEST] = self._errors(self._best(scans[0]), scans)
             yield record
         for setting in (name for name in SETTINGS if name not in errors):
@@ -159,7 +156,7 @@ class _Evaluation:
         """Our 3DMM fitted to the scan itself: what no photo can beat."""
         vertices = torch.from_numpy(scan.surface.vertices).float()
         found = register(self.morphable, scan.marks, vertices, torch.from_numpy(scan.surface.faces))
-        return self.judge.reconstruction(torch.from_numpy(found.ours))
+        return Reconstruction.of(self.morphable, torch.from_numpy(found.ours))
 
     def _setting(self, photos: list[Photo], scans: list[Scan]) -> Iterator[tuple[str, dict[str, Any]]]:
         """(number of frames, errors by row); the single frame is the most frontal one."""
@@ -173,7 +170,7 @@ class _Evaluation:
             yield str(count), rows
 
     def _neutral(self, step: SetStep) -> Reconstruction:
-        return self.judge.person(step.steps[0].parameters.identity)
+        return Reconstruction.of_person(self.morphable, step.steps[0].parameters.identity)
 
     def _errors(self, face: Reconstruction, scans: list[Scan]) -> dict[str, dict[str, float]]:
         """By variant: the error to the nearer of the scans, and how it came about."""

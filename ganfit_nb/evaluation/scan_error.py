@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -25,7 +24,6 @@ from ganfit_nb.evaluation.distances import SymmetricDistance, symmetric_distance
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.geometry.aligners import Align, onto_points
 from ganfit_nb.geometry.icp import IcpStep, icp
-from ganfit_nb.geometry.outer_surface import outer_faces
 from ganfit_nb.geometry.similarity import Similarity
 from ganfit_nb.geometry.surface import Surface, without_unused
 from ganfit_nb.model_files.registration import SeenPoints, see_points
@@ -69,31 +67,21 @@ class Reconstruction:
     surface: Surface
     marks: Float[Array, "D 3"]
 
+    @classmethod
+    def of(cls, model: MorphableModel, vertices: Float[torch.Tensor, "V 3"]) -> Reconstruction:
+        """The face with these vertices of the model's mesh."""
+        vertices = vertices.detach().double()
+        outside = Surface(*without_unused(vertices.numpy(), model.outer_faces.numpy()))
+        return cls(outside, model.dense_landmarks.on(vertices).numpy())
+
+    @classmethod
+    def of_person(cls, model: MorphableModel, identity: Float[torch.Tensor, " s"]) -> Reconstruction:
+        """The face of p_s without expression."""
+        return cls.of(model, model.neutral(identity.detach().cpu()))
+
     def moved(self, motion: Similarity) -> Reconstruction:
         """The same face elsewhere."""
         return Reconstruction(Surface(motion(self.surface.vertices), self.surface.faces), motion(self.marks))
-
-
-class Judge:
-    """Makes reconstructions from shapes of one model."""
-
-    def __init__(self, model: MorphableModel) -> None:
-        self.model = model
-
-    @cached_property
-    def _outside(self) -> Array:
-        return self.model.faces[outer_faces(self.model.mean, self.model.faces)].numpy()
-
-    def reconstruction(self, vertices: Float[torch.Tensor, "V 3"]) -> Reconstruction:
-        """The face with these vertices of the model's mesh."""
-        vertices = vertices.detach().double()
-        outside = Surface(*without_unused(vertices.numpy(), self._outside))
-        return Reconstruction(outside, self.model.dense_landmarks.on(vertices).numpy())
-
-    def person(self, identity: Float[torch.Tensor, " s"]) -> Reconstruction:
-        """The face of p_s without expression."""
-        none = torch.zeros(len(self.model.expression_basis))
-        return self.reconstruction(self.model.vertices(identity.detach().cpu(), none))
 
 
 @dataclass(frozen=True)

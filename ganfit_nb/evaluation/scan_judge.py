@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.scan_error import VARIANTS, Judge, Reconstruction, Scan, ScanError, by_landmarks, scan_error
+from ganfit_nb.evaluation.scan_error import VARIANTS, Reconstruction, Scan, ScanError, by_landmarks, scan_error
 from ganfit_nb.evaluation.surface_error import SurfaceError, points_of, surface_error
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.geometry.outer_surface import outer_faces
@@ -61,8 +61,8 @@ class ScanJudge:
         GanfitError when no face is seen on it, when the mean face cannot be laid onto it, or when no head has the size
         that `unit` makes it.
         """
-        self._judge = Judge(model)
-        mean = self._judge.reconstruction(model.mean)
+        self.model = model
+        mean = Reconstruction.of(model, model.mean)
         extent = float((surface.vertices.max(0) - surface.vertices.min(0))[:2].max())
         first = EXTENT / max(extent, 1e-30)
         found = _seen(Surface(surface.vertices * first, surface.faces), model)
@@ -82,7 +82,7 @@ class ScanJudge:
 
     def person(self, identity: Float[Tensor, " s"]) -> Reconstruction:
         """The face of p_s without expression, as it is judged."""
-        return self._judge.person(identity)
+        return Reconstruction.of_person(self.model, identity)
 
     def errors(self, identity: Float[Tensor, " s"]) -> dict[str, FaceErrors]:
         """The errors of p_s without expression, by variant, "rigid" and "similarity".

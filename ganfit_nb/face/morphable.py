@@ -155,6 +155,10 @@ class MorphableModel:
         offset = identity @ self.identity_basis.flatten(1) + expression @ self.expression_basis.flatten(1)
         return self.mean + offset.unflatten(-1, (-1, 3))
 
+    def neutral(self, identity: Float[Tensor, " s"]) -> Float[Tensor, "V 3"]:
+        """S(p_s, 0) in mm: a person without expression."""
+        return self.vertices(identity, identity.new_zeros(len(self.expression_basis)))
+
     def expression(self, actions: Mapping[str, float]) -> Float[Tensor, " E"]:
         """p_e of facial actions by name, each from 0 (at rest) to 1 (fully on); they add up.
 
@@ -173,6 +177,13 @@ class MorphableModel:
     def identity_sizes(self) -> Float[Tensor, " S"]:
         """How far one standard deviation of each identity mode moves the face, root mean square, mm."""
         return self.identity_basis[:, self.face_region].square().sum(2).mean(1).sqrt()
+
+    @cached_property
+    def outer_faces(self) -> Int[Tensor, "G 3"]:
+        """The triangles that show from outside: no inside of the mouth, no backs of the eyeballs."""
+        from ganfit_nb.geometry.outer_surface import outer_faces  # no fit needs it
+
+        return self.faces[outer_faces(self.mean, self.faces)]
 
     @cached_property
     def expression_whitening(self) -> Float[Tensor, "E E"]:

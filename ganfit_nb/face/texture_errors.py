@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from ganfit_nb.blur import high_pass
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
@@ -31,9 +32,7 @@ class TextureErrors:
 
 def high_frequencies(picture: Float[Tensor, "H W 3"]) -> Float[Tensor, "H W"]:
     """Luma that half the resolution cannot hold."""
-    luma = (picture @ LUMA)[None, None]
-    coarse = F.interpolate(F.avg_pool2d(luma, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
-    return (luma - coarse)[0, 0]
+    return high_pass((picture @ LUMA)[None, None])[0, 0]
 
 
 def texture_errors(

@@ -304,6 +304,17 @@ def replaced(path: Path) -> Iterator[Path]:
         work.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """A text file."""
+    with replaced(path) as work:
+        work.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, record: dict) -> None:
+    """JSON with numbers only: a NaN or infinity is an error, never a file other programs refuse."""
+    write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
 def save_png(picture: Image.Image, path: Path, words: str = "") -> None:
     """Writes a PNG file with our signature, and with words about the picture."""
     texts = PngInfo()

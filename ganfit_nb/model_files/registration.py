@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
@@ -100,6 +98,8 @@ def register(
     model: MorphableModel, points: SeenPoints, vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
 ) -> Registration:
     """Fits our 3DMM to a mesh (mm) by damped least squares in p_s, p_e and the rigid motion between the two."""
+    from scipy.spatial.transform import Rotation  # takes half a second, and few need it
+
     basis = torch.cat([model.identity_basis, model.expression_basis]).double()
     mean, region, count = model.mean.double().numpy(), model.face_region.numpy(), len(basis)
     by_vertex = basis.permute(1, 2, 0).numpy()  # (W, 3, K)
@@ -145,6 +145,8 @@ def _surface_equations(
 
     Only pairs count that lie within `reach`, and whose normals point the same way.
     """
+    from scipy.spatial import cKDTree
+
     used = np.unique(faces.numpy())
     normals, our_normals = _normals(other, faces)[used], _normals(ours, our_faces)[region]
     distance, nearest = cKDTree(other[used]).query(ours[region])

@@ -19,13 +19,12 @@ from ganfit_nb.photos.faces_found import Choice, chosen_face
 from ganfit_nb.photos.image_file import read_image
 from ganfit_nb.photos.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector, is_near, is_spread
 from ganfit_nb.photos.pixels import rgb_bytes
+from ganfit_nb.renderer.camera import CROP_SIDE, ORIGIN_ROW
 from ganfit_nb.values import whole
 from ganfit_nb.warp import inverse, resample, scale_of, square, transform_points
 
-SIDE_MM = 280.0  # what the aligned image's side covers at the face: head, hair and some neck
-ORIGIN = (0.5, 0.52)  # place of the template's centroid in the aligned image, as fractions of the side
 SMALL_FACE = 60.0  # px between the outer eye corners; below this a note warns
-EYES = (36, 45)  # outer corners, as indices of the 68 points
+OUTER_EYE_CORNERS = (36, 45)  # of the 68; their distance is the usual unit of landmark errors
 SIZES = 16, 4096  # px, smallest and largest side of an aligned image
 
 
@@ -99,7 +98,8 @@ class Photo:
         if not faces:
             raise GanfitError(
                 f"No face was found in {source}; use a photo in which one is clearly visible, or mark its 68 points by "
-                "hand (--landmarks FILE.pts)."
+                "hand.",
+                argument="detector",
             )
         face = chosen_face(faces, choice, source)
         transform = alignment(face, size)
@@ -128,6 +128,11 @@ class Photo:
     def size(self) -> int:
         """The side of the aligned image, px."""
         return len(self.image)
+
+    def landmark_error(self, projected: Float[Tensor, "68 2"]) -> float:
+        """Mean distance of projected landmarks from the detected ones, divided by that of the outer eye corners."""
+        left, right = self.landmarks[list(OUTER_EYE_CORNERS)]
+        return float((projected - self.landmarks).norm(dim=1).mean() / (left - right).norm())
 
     @cached_property
     def inside(self) -> Float[Tensor, "size size"]:
@@ -192,7 +197,7 @@ def roll_of(camera: Float[Tensor, "2 4"]) -> float:
 
 
 def alignment(face: DetectedFace, size: int) -> Float[Tensor, "2 3"]:
-    """The transform from the aligned image to the photo: no roll, fixed scale (SIDE_MM), fixed place (ORIGIN).
+    """The transform from the aligned image to the photo: no roll, and scale and place of the frontal camera's picture.
 
     The roll is taken out because our look-at camera has none. Translation and scale are taken out so that every fit
     starts alike.
@@ -203,12 +208,11 @@ def alignment(face: DetectedFace, size: int) -> Float[Tensor, "2 3"]:
         template, points = canonical_points(), face.dense[:468, :2]
     camera = affine_camera(template, points)
     px_per_mm = torch.linalg.svdvals(camera[:, :3]).log().mean().exp()  # two scales, equal if it is orthographic
-    side = SIDE_MM * float(px_per_mm)
+    side = CROP_SIDE * float(px_per_mm)
     roll = roll_of(camera)
     x, y = (camera[:, :3] @ canonical_points().mean(0).double() + camera[:, 3]).tolist()
-    dx, dy = (0.5 - ORIGIN[0]) * side, (0.5 - ORIGIN[1]) * side
-    centre = (x + math.cos(roll) * dx - math.sin(roll) * dy, y + math.sin(roll) * dx + math.cos(roll) * dy)
-    return square(centre, side, roll, size)
+    down = (0.5 - ORIGIN_ROW) * side  # from the template's centroid to the crop's centre
+    return square((x - math.sin(roll) * down, y + math.cos(roll) * down), side, roll, size)
 
 
 def _aligned_image(original: UInt8[Tensor, "H W 3"], transform: Float[Tensor, "2 3"], size: int) -> Tensor:
@@ -220,7 +224,8 @@ def _face_notes(faces: list[DetectedFace], chosen: DetectedFace, choice: Choice 
     notes = []
     if len(faces) > 1 and choice is None:
         notes.append(f"{len(faces)} faces were found; the largest is used.")
-    eyes = float((chosen.landmarks[EYES[1]] - chosen.landmarks[EYES[0]]).norm())
+    left, right = chosen.landmarks[list(OUTER_EYE_CORNERS)]
+    eyes = float((left - right).norm())
     if eyes < SMALL_FACE:
         notes.append(
             f"The face is small ({eyes:.0f} pixels between the outer corners of the eyes): expect little detail."

@@ -27,7 +27,7 @@ def named_photos(arguments: Sequence[Path]) -> dict[str, Path]:
         for name, path in _below(argument) if argument.is_dir() else [(argument.stem, argument)]:
             if name in named:
                 raise GanfitError(
-                    f"{named[name]} and {path} would both be written to {name}/; fit them with different --out."
+                    f"{named[name]} and {path} would both be written to {name}/; fit them into different folders."
                 )
             named[name] = path
     return named

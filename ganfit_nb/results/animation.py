@@ -13,6 +13,7 @@ from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import contact_sheet
+from ganfit_nb.results.overlay import face_region, over_photo
 
 FRAMES = 48
 SECONDS, LAST_SECONDS = 0.1, 2.0  # a frame is seen, and the last one
@@ -35,6 +36,5 @@ def write_animation(path: Path, photo: Photo, model: FaceModel, steps: Sequence[
 
 def _frame(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
     rendering = model.render(step.parameters, photo.size)
-    region = rendering.interpolate(model.morphable.pixel_region[:, None])
-    over = region * rendering.image + (1 - region) * photo.image
+    over = over_photo(photo, rendering, face_region(model, rendering))
     return contact_sheet({"fit over the photo": over, "shape": rendering.shaded_geometry})

@@ -1,8 +1,7 @@
-"""A finished fit as files other programs open: OBJ with MTL and PNG, GLB, the overlay sheet and fit.json."""
+"""A finished fit as files other programs open: OBJ with MTL and PNG, GLB, and captioned pictures."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
-from ganfit_nb.files.outputs import replaced
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import vertex_normals
 
@@ -74,8 +72,7 @@ def write_meshes(directory: Path, model: FaceModel, parameters: FaceParameters) 
     mesh = textured_mesh(model, model.vertices(parameters), albedo)
     write_obj(directory, "mesh", mesh)
     to_pil(albedo).save(directory / "texture.png")
-    neutral = parameters.replace(expression=torch.zeros_like(parameters.expression))
-    _mesh(model, model.vertices(neutral)).export(
+    _mesh(model, model.morphable.neutral(parameters.identity)).export(
         directory / "neutral.obj", header="neutral face, mm", include_normals=True
     )
     glb = textured_mesh(model, model.vertices(parameters) * METRES_PER_MM, albedo, physical=True)
@@ -93,13 +90,6 @@ def write_obj(directory: Path, name: str, mesh: trimesh.Trimesh) -> None:
     picture = next(key for key in files if key.endswith((".png", ".jpg", ".jpeg")))
     to_mtl = files[f"{name}.mtl"].decode().replace(picture, "texture.png")
     (directory / f"{name}.mtl").write_text(to_mtl, encoding="utf-8")
-
-
-def write_json(path: Path, record: dict) -> None:
-    """JSON with numbers only: a NaN or infinity is an error, never a file other programs refuse."""
-    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
-    with replaced(path) as work:
-        work.write_text(text, encoding="utf-8")
 
 
 def contact_sheet(panels: Mapping[str, Float[Tensor, "H W 3"]]) -> Image.Image:

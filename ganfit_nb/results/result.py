@@ -9,24 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from PIL import Image
-from torch import Tensor
 
 from ganfit_nb.face.face_model import FaceModel
-from ganfit_nb.files.outputs import RESULT, complete_result
+from ganfit_nb.files.outputs import RESULT, complete_result, write_json
 from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.networks.identity import IdentityNetwork, aligned_crop
 from ganfit_nb.photos.faces_found import Choice, faces_found_sheet
 from ganfit_nb.photos.photo import Photo
-from ganfit_nb.renderer import Rendering
-from ganfit_nb.results.export import as_lists, contact_sheet, write_json, write_meshes
+from ganfit_nb.results.export import as_lists, write_meshes
+from ganfit_nb.results.overlay import overlay
 from ganfit_nb.results.report import report
 from ganfit_nb.versions import versions
-
-DIFFERENCE = 3  # times the difference of photo and rendering: 0.1 is a large one and would look black
-OUTER_EYE_CORNERS = (36, 45)  # of the 68 points; their distance is the usual unit of landmark errors
 
 
 @dataclass(frozen=True)
@@ -57,9 +51,8 @@ class Result:
         return self.model.landmarks(self.model.vertices(parameters), parameters.camera, self.photo.size)
 
     def landmark_error(self) -> float:
-        """Mean distance of the 68 projected from the detected landmarks, divided by that of the outer eye corners."""
-        left, right = self.photo.landmarks[list(OUTER_EYE_CORNERS)]
-        return float((self.landmarks() - self.photo.landmarks).norm(dim=1).mean() / (left - right).norm())
+        """Of the last step, in distances of the outer eye corners."""
+        return self.photo.landmark_error(self.landmarks())
 
     def identity_distance(self) -> float:
         """Euclidean distance of the recogniser's descriptors of photo and rendering; dlib takes < 0.6 as the same
@@ -132,40 +125,6 @@ class Result:
             page = report(record, self.model, self.final.parameters, sheet)
             (folder / "report.html").write_text(page, encoding="utf-8")
         write_json(folder / RESULT, record)
-
-
-@torch.no_grad()
-def overlay(photo: Photo, model: FaceModel, step: FitStep) -> Image.Image:
-    """The sheet: photo | fit over the photo | shape | texture | fit without light | difference.
-
-    Over the photo, and in the difference, lies the face alone: hair, ears and neck are no part of what was compared.
-    """
-    rendering = model.render(step.parameters, photo.size)
-    region = face_region(model, rendering)
-    texture = model.texture(step.parameters.texture).permute(2, 0, 1)[None]
-    texture = torch.nn.functional.interpolate(texture, (photo.size, photo.size), mode="area")[0].permute(1, 2, 0)
-    difference = region * (rendering.image - photo.image).abs()
-    return contact_sheet(
-        {
-            "photo": photo.image,
-            "fit over the photo": over_photo(photo, model, rendering),
-            "shape": rendering.shaded_geometry,
-            "texture": texture,
-            "fit without light": rendering.unlit,
-            f"difference, {DIFFERENCE} times as bright": DIFFERENCE * difference,
-        }
-    )
-
-
-def face_region(model: FaceModel, rendering: Rendering) -> Float[Tensor, "H W 1"]:
-    """How much each pixel belongs to the face that is compared."""
-    return rendering.interpolate(model.morphable.pixel_region[:, None])
-
-
-def over_photo(photo: Photo, model: FaceModel, rendering: Rendering) -> Float[Tensor, "H W 3"]:
-    """The rendered face in the place of the photo's."""
-    region = face_region(model, rendering)
-    return region * rendering.image + (1 - region) * photo.image
 
 
 def peak_memory_mb() -> float:

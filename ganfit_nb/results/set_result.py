@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganfit_nb.files.outputs import complete_result
+from ganfit_nb.files.outputs import complete_result, write_json
 from ganfit_nb.fitting.steps import SetStep
 from ganfit_nb.photos.photo import Photo
-from ganfit_nb.results.export import as_lists, contact_sheet, write_json, write_meshes
+from ganfit_nb.results.export import as_lists, contact_sheet, write_meshes
 from ganfit_nb.results.recipe import Recipe
 from ganfit_nb.results.result import Result
 

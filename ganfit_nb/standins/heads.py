@@ -53,9 +53,9 @@ class StandinHeads:
             raise GanfitError(
                 'The subjects are heads of the parametric human anny; pip install "ganfit_nb[build]" brings it.'
             ) from error
-        from ganfit_nb.training.shape.face_mesh import build_face_mesh
+        from ganfit_nb.training.shape.template_mesh import build_template_mesh
 
-        self.mesh, self.seed = build_face_mesh(self.heads.mesh), seed
+        self.mesh, self.seed = build_template_mesh(self.heads.mesh), seed
         self.corpus = UvCorpus.build(512, skins, seed=seed)
 
     @cached_property

@@ -19,21 +19,20 @@ from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.files.outputs import complete_directory, never, replaced
+from ganfit_nb.files.outputs import complete_directory, never
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.standins.camera import Shot, mitsuba, photograph
 from ganfit_nb.standins.heads import StandinHeads, Subject
 from ganfit_nb.standins.scanner import scan
-from ganfit_nb.standins.stand_in import MARK, read_mark
+from ganfit_nb.standins.stand_in import mark_stand_in, read_mark
 
 FRAMES = 6  # of each video
 WIDTH, HEIGHT = 512, 384
 SCANS = {"frontal1": (-90.0, 90.0), "frontal2": (-90.0, 90.0), "sidel": (-20.0, 100.0), "sider": (-100.0, 20.0)}
-NOTE = """This folder is a stand-in for the MICC Florence 3D Faces dataset, made by `ganfit make micc-standin`.
-No person in it exists: heads of the parametric human anny with asymmetry and bumps of their own, painted skins,
-pictures by Mitsuba 3, scans by a simulated cylindrical scanner. Label every figure from it as stand-in.
-Subjects: {subjects}. {made_from}
-"""
+EXPLANATION = """made by `ganfit make micc-standin`. No person in it exists:
+heads of the parametric human anny with asymmetry and bumps of their own, painted skins, pictures by Mitsuba 3,
+scans by a simulated cylindrical scanner. Label every figure from it as stand-in.
+Subjects: {subjects}. {made_from}"""
 MADE_FROM = "Seed: {seed}. Skins: {skins}."
 Shoot = Callable[[np.random.Generator, float], Shot]
 
@@ -95,8 +94,7 @@ def write_standin(root: Path, subjects: int, seed: int, skins: Path | None) -> N
         return
     mitsuba()  # a missing package is reported before anything is written
     heads = StandinHeads(skins, seed)
-    with replaced(root / MARK) as work:
-        work.write_text(NOTE.format(subjects=subjects, made_from=made_from), encoding="utf-8")
+    mark_stand_in(root, "MICC", EXPLANATION.format(subjects=subjects, made_from=made_from))
     for k in tqdm(missing, desc="subjects", unit="subject"):
         subject = heads.subject(k, len(SETTINGS) * FRAMES)
         with complete_directory(root / f"subject_{k:02d}", never) as work:

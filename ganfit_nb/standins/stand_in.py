@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganfit_nb.files.outputs import write_text
 from ganfit_nb.files.reading import reading
 
 MARK = "STAND-IN.txt"  # a folder with this file is a stand-in
 
 
 def mark_stand_in(root: Path, dataset: str, explanation: str) -> None:
-    """Writes the note into the dataset's folder."""
-    (root / MARK).write_text(f"A stand-in for {dataset}, not {dataset}: {explanation}\n", encoding="utf-8")
+    """Leaves a note in the dataset's folder."""
+    write_text(root / MARK, f"A stand-in for {dataset}, not {dataset}: {explanation}\n")
 
 
 def data_label(root: Path, dataset: str) -> str:

@@ -23,7 +23,7 @@ from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.drawing import Drawing
 from ganfit_widgets.component import Component
 from ganfit_widgets.fit_stages import FitStages
-from ganfit_widgets.measures import Judge, Measures
+from ganfit_widgets.measures import Measures, PhotoJudge
 from ganfit_widgets.photo_view import FittedPhoto
 from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.step_course import Course
@@ -82,7 +82,7 @@ class AblationBoard(FitStages):
         self.config, self.variants = config or FitConfig(), dict(variants)
         self.photo, self.model = photo.at(self.config.size), model
         self.network = network or IdentityNetwork.default()
-        self._judge, self._fits = Judge(self.photo), self._new_fits()
+        self._judge, self._fits = PhotoJudge(self.photo), self._new_fits()
         self.measures: dict[str, Measures] = {}
         self._models: dict[str, FaceModel] = {}
         self._toggles = {name: _toggle(variant) for name, variant in self.variants.items()}
@@ -156,7 +156,7 @@ class AblationBoard(FitStages):
         fitted = {
             name: FittedPhoto.of(self.photo, self._model_of(name), step.parameters) for name, step in steps[-1].items()
         }
-        pictures = {name: each.over(self.photo.image) for name, each in fitted.items()}
+        pictures = {name: each.over for name, each in fitted.items()}
         return pictures, {name: self._judge.measure(each) for name, each in fitted.items()}
 
     def draw(self, content: tuple[dict[str, Float[Tensor, "H W 3"]], dict[str, Measures]]) -> None:

@@ -37,7 +37,7 @@ from ganfit_widgets.export_panel import ExportPanel
 from ganfit_widgets.fit_settings import FitSettings, Values
 from ganfit_widgets.fit_stages import FitStages
 from ganfit_widgets.group_toggles import words
-from ganfit_widgets.measures import Judge, Measures
+from ganfit_widgets.measures import Measures, PhotoJudge
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
 from ganfit_widgets.step_player import LOOKER, WORKER
@@ -107,7 +107,7 @@ class FitPlayer(FitStages):
         self.weights, self.free = self._settings.weights, self._settings.free
         self.controls, self.groups = self._settings.controls, self._settings.groups
         self.photo = photo.at(self.config.size)
-        self._judge, self._seen = Judge(self.photo), model.seen_at(SIDE)
+        self._judge, self._seen = PhotoJudge(self.photo), model.seen_at(SIDE)
         with torch.no_grad():
             mean = model.mean_parameters()
             self._mean = model.vertices(mean), self._seen.texture(mean.texture)

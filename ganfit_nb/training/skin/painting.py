@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from numpy import ndarray
 
+from ganfit_nb.blur import gaussian_blur
 from ganfit_nb.renderer.compiled import compiled
 
 
@@ -40,21 +41,15 @@ def balanced(field: Float[ndarray, "H H"]) -> Float[ndarray, "H H"]:
 
 
 def blur(image: Float[ndarray, "H W C"], sigma: float) -> Float[ndarray, "H W C"]:
-    """Blurs by a Gaussian with edge replication; sigma is in texels. Wide blurs are computed on a smaller copy."""
-    x = torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[:, None]
-    full = x.shape[-2:]
-    shrink = max(1, int(sigma // 4))
+    """Gaussian blur with edge replication; sigma in texels. Wide blurs run on a smaller copy."""
+    x = torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)
+    (height, width), shrink = x.shape[1:], max(1, int(sigma // 4))
     if shrink > 1:
-        x = F.interpolate(x, size=(full[0] // shrink, full[1] // shrink), mode="area")
-    sigma = sigma / shrink
-    radius = max(1, int(3 * sigma + 0.5))
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), kernel[None, None, None, :])
-    x = F.conv2d(F.pad(x, (0, 0, radius, radius), mode="replicate"), kernel[None, None, :, None])
+        x = F.interpolate(x[None], size=(height // shrink, width // shrink), mode="area")[0]
+    x = gaussian_blur(x, sigma / shrink)
     if shrink > 1:
-        x = F.interpolate(x, size=full, mode="bilinear", align_corners=False)
-    return x[:, 0].permute(1, 2, 0).numpy()
+        x = F.interpolate(x[None], size=(height, width), mode="bilinear", align_corners=False)[0]
+    return x.permute(1, 2, 0).numpy()
 
 
 def smoothstep(x: ndarray, low: float, high: float) -> ndarray:

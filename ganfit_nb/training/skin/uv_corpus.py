@@ -23,8 +23,7 @@ from tqdm import tqdm
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.morphable import MorphableModel
-from ganfit_nb.files.outputs import claim_folder, complete_directory, has_keys
-from ganfit_nb.results.export import write_json
+from ganfit_nb.files.outputs import claim_folder, complete_directory, has_keys, write_json
 from ganfit_nb.training.skin.canvas import Canvas, Face, Person
 from ganfit_nb.training.skin.map_file import MAPS, write_maps
 from ganfit_nb.training.skin.paint_eyes import paint_eyes, paint_mouth
@@ -114,7 +113,7 @@ class UvCorpus:
         return np.asarray(rng.uniform(0.75, 1.1) * blend, np.float32)
 
 
-def contact_sheet(maps: Sequence[UInt8[ndarray, "H H 3"]], columns: int, side: int) -> Image.Image:
+def image_grid(maps: Sequence[UInt8[ndarray, "H H 3"]], columns: int, side: int) -> Image.Image:
     """The maps side by side, each reduced to `side` pixels."""
     rows = -(-len(maps) // columns)
     sheet = Image.new("RGB", (columns * side, rows * side))
@@ -143,7 +142,7 @@ def write_corpus(corpus: UvCorpus, count: int, out: Path, first: int = 0) -> Pat
                 yield image[None]
 
         write_maps(work / MAPS, count, side, drawn())
-        contact_sheet(shown, 8, 256).save(work / "sheet.png")
+        image_grid(shown, 8, 256).save(work / "sheet.png")
         write_json(work / RECORD, {"maps": count, "first": first, "side": side, "seed": corpus.seed})
     return out / MAPS
 

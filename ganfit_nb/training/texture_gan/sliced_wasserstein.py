@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ganfit_nb.blur import high_pass
+
 SMALLEST = 16  # side of the last level
 PATCH = 7
 PATCHES = 128  # of each picture at each level
@@ -18,9 +20,8 @@ def laplacian_pyramid(pictures: Float[Tensor, "N H W 3"]) -> dict[int, Float[Ten
     """What each resolution adds to the one below it, and the last one itself."""
     x, levels = pictures.permute(0, 3, 1, 2), {}
     while x.shape[-1] > SMALLEST:
-        coarse = F.avg_pool2d(x, 2)
-        levels[x.shape[-1]] = x - F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = coarse
+        levels[x.shape[-1]] = high_pass(x)
+        x = F.avg_pool2d(x, 2)
     return levels | {x.shape[-1]: x}
 
 

@@ -23,7 +23,7 @@ from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.files.outputs import claim_file, never, save_png, writable_directory
 from ganfit_nb.training.skin.canvas import Face
 from ganfit_nb.training.skin.map_file import MAPS, open_maps
-from ganfit_nb.training.skin.uv_corpus import contact_sheet
+from ganfit_nb.training.skin.uv_corpus import image_grid
 from ganfit_nb.training.skin.uv_layout import UvLayout
 from ganfit_nb.training.texture_gan.progressive_gan import GanConfig, GanStep, GanTraining
 from ganfit_nb.training.texture_gan.sliced_wasserstein import sliced_wasserstein
@@ -69,7 +69,7 @@ def report(training: GanTraining, step: GanStep, losses: dict[str, float], out: 
     random = torch.Generator().manual_seed(0)
     z = torch.randn(SAMPLES, training.config.latent, generator=random)
     drawn = samples(training, z, step)
-    save_png(contact_sheet(list((255.0 * drawn[:16] + 0.5).byte().numpy()), 4, 256), out / SHEET)
+    save_png(image_grid(list((255.0 * drawn[:16] + 0.5).byte().numpy()), 4, 256), out / SHEET)
     real = training.maps.pictures(torch.arange(SAMPLES), step.resolution)
     line = {"shown": step.shown, "resolution": step.resolution, **losses, "swd": sliced_wasserstein(drawn, real)}
     with (out / METRICS).open("a") as file:

@@ -21,6 +21,7 @@ from numpy import ndarray
 from torch import Tensor
 from tqdm import tqdm
 
+from ganfit_nb.blur import high_pass
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.outputs import replaced
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
@@ -200,8 +201,7 @@ def detail_components(maps: ndarray, count: int, weight: Float[Tensor, "H H 1"])
     rows = []
     for start in range(0, len(maps), CHUNK):
         part = torch.from_numpy(np.array(maps[start : start + CHUNK])).float().mean(dim=3)[:, None]
-        coarse = F.interpolate(F.avg_pool2d(part, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
-        rows.append((part - coarse).flatten(1).half())
+        rows.append(high_pass(part).flatten(1).half())
     data = torch.cat(rows + [row.view(-1, *maps.shape[1:3]).flip(2).flatten(1) for row in rows])
     gram = torch.zeros(len(data), len(data))
     for part, worth in zip(data.split(1 << 14, dim=1), weight.flatten().split(1 << 14), strict=True):

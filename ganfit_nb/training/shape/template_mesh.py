@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 from scipy.spatial import cKDTree
 
-from ganfit_nb.training.shape.anny_heads import HeadMesh, Part
+from ganfit_nb.training.shape.anny_heads import BaseMesh, Part
 from ganfit_nb.training.shape.subdivision import Subdivision, border_loops, border_smoothing, loop_subdivision
 from ganfit_nb.training.skin.uv_unwrap import EYE_ANGLE, unwrap_eye, unwrap_mouth_half, unwrap_skin
 
@@ -19,8 +19,8 @@ MOUTH_PULL = 0.5  # share of the way to the lips by which the deep parts of the 
 
 
 @dataclass(frozen=True)
-class FaceMesh:
-    """Topology and UV layout of the model. `positions @ base vertices` gives the positions of its vertices.
+class TemplateMesh:
+    """Topology and layout of the model; positions come from `positions @ base vertices`.
 
     faces         (F, 3)
     positions     (V, B) linear map from the base mesh's vertices
@@ -47,8 +47,8 @@ class FaceMesh:
         return self.eccentricity < 1.1
 
 
-def build_face_mesh(head: HeadMesh) -> FaceMesh:
-    """Builds the mesh: smooths the border, subdivides, cuts the charts apart and lays out the UV map."""
+def build_template_mesh(head: BaseMesh) -> TemplateMesh:
+    """Smooths the border, subdivides, splits the charts' seams and lays out the UV map."""
     faces, parts = _without_backs_of_eyes(head)
     count = len(head.vertices)
     skin = faces[parts == Part.SKIN]
@@ -61,12 +61,12 @@ def build_face_mesh(head: HeadMesh) -> FaceMesh:
     return _split_charts(head, fine, parts[fine.parent], smooth, vertices, fine.linear @ skin_uv)
 
 
-def _eye_centre(head: HeadMesh) -> Float[Array, " 3"]:
+def _eye_centre(head: BaseMesh) -> Float[Array, " 3"]:
     eyes = np.isin(head.parts, [Part.LEFT_EYE, Part.RIGHT_EYE])
     return np.asarray(head.vertices[np.unique(head.faces[eyes])].mean(0))
 
 
-def _repairs(head: HeadMesh) -> sp.csr_matrix:
+def _repairs(head: BaseMesh) -> sp.csr_matrix:
     """(V, V) map that shrinks the eyeballs a little, so that closing lids cover them, and makes the mouth shallower."""
     result = sp.identity(len(head.vertices))
     members = {part: np.unique(head.faces[head.parts == part]) for part in Part}
@@ -88,7 +88,7 @@ def _pull(moved: Array, towards: Array, amount: Array, count: int) -> sp.csr_mat
     return sp.csr_matrix(sp.diags(keep) + mean)
 
 
-def _without_backs_of_eyes(head: HeadMesh) -> tuple[Array, Array]:
+def _without_backs_of_eyes(head: BaseMesh) -> tuple[Array, Array]:
     keep = np.ones(len(head.faces), bool)
     for part in (Part.LEFT_EYE, Part.RIGHT_EYE):
         eye = np.flatnonzero(head.parts == part)
@@ -129,12 +129,9 @@ def _behind_lids(skin: Int[Array, "F 3"]) -> Int[Array, " n"]:
 
 
 def _split_charts(
-    head: HeadMesh, fine: Subdivision, parts: Array, smooth: sp.csr_matrix, vertices: Array, skin_uv: Array
-) -> FaceMesh:
-    """Gives every chart its own vertices, so that one position may have several.
-
-    The mouth's interior is cut off at the lips and along the midline.
-    """
+    head: BaseMesh, fine: Subdivision, parts: Array, smooth: sp.csr_matrix, vertices: Array, skin_uv: Array
+) -> TemplateMesh:
+    """One vertex per (position, chart): the mouth's interior is cut off at the lips and along the midline."""
     left = vertices[fine.faces].mean(1)[:, 0] > 0
     chart = np.where(parts == Part.MOUTH, Part.MOUTH + left, parts)  # 3 is the right half of the mouth, 4 the left half
     pairs, corner = np.unique(np.stack([np.repeat(chart, 3), fine.faces.ravel()], 1), axis=0, return_inverse=True)
@@ -157,14 +154,11 @@ def _split_charts(
     hidden = np.zeros(len(head.vertices))
     hidden[_behind_lids(head.faces[head.parts == Part.SKIN])] = 1.0
     eccentricity[(part != Part.SKIN) | ((fine.linear @ hidden)[vertex] > 0.4)] = np.inf
-    return FaceMesh(corner.reshape(-1, 3), sp.csr_matrix(smooth[vertex]), uv, makehuman, part, mirror, eccentricity)
+    return TemplateMesh(corner.reshape(-1, 3), sp.csr_matrix(smooth[vertex]), uv, makehuman, part, mirror, eccentricity)
 
 
-def _fine_mirror(vertices: Array, head: HeadMesh, fine: Subdivision) -> Int[Array, " V"]:
-    """The mirror image of each vertex of the fine mesh.
-
-    For a vertex of the coarse mesh it is known. For a midpoint it follows from the two ends of its edge.
-    """
+def _fine_mirror(vertices: Array, head: BaseMesh, fine: Subdivision) -> Int[Array, " V"]:
+    """Mirror of each fine vertex: that of a coarse one is known, that of a midpoint follows from its two ends."""
     count = len(head.vertices)
     ends = fine.linear[count:].indices.reshape(-1, 2)
     table = {tuple(sorted(pair)): count + k for k, pair in enumerate(ends.tolist())}
