@@ -15,12 +15,12 @@ import csv
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from joblib import Parallel, delayed
 
@@ -37,6 +37,8 @@ from ganfit_nb.files.outputs import (
     remove_leftovers,
 )
 from ganfit_nb.files.stored import stored_record
+from ganfit_nb.fitting.steps import FitStep
+from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.recipe import Recipe
 
 ATTEMPTS = 2  # a photo is given up after so many processes have died while they fitted it
@@ -87,6 +89,8 @@ class Outcome:
     earlier: bool = False
 
 
+T = TypeVar("T")
+Work = Callable[[Sequence[Task]], Iterator[Outcome]]
 COLUMNS = [field.name for field in fields(Outcome)]  # the columns of batch.csv
 
 
@@ -96,24 +100,57 @@ def tasks_of(photos: Mapping[str, Path], out: Path, recipe: Recipe, brief: bool 
     return [Task(name, photo.absolute(), out.absolute(), recipe, brief) for name, photo in photos.items()]
 
 
-def fit_all(tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
+def spread(calls: Iterable[Any]) -> Iterator[Any]:
+    """Runs delayed calls with the joblib backend that is configured, and yields results in the order of completion."""
+    return Parallel(return_as="generator_unordered", batch_size=1)(calls)
+
+
+def fit_each(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """Fits each photo by itself, as many at a time as joblib has workers."""
+    return spread(delayed(fit_one)(task) for task in tasks)
+
+
+def fit_one(task: Task) -> Outcome:
+    """Fits one photo in this process. When that fails, the outcome holds the reason."""
+    return attempted(task, lambda: finished(task) or _write(task))  # a worker that was lost may have finished it before
+
+
+def attempted(task: Task, work: Callable[[], T]) -> T | Outcome:
+    """What the work for a task gives. When it fails, an outcome holds the reason."""
+    begun = int(task.mark.read_text() or 0) if task.mark.exists() else 0
+    if begun >= ATTEMPTS:
+        return failed(task, f"{ATTEMPTS} processes died while they fitted it; {LESS_MEMORY}")
+    task.mark.write_text(str(begun + 1))
+    try:
+        remove_leftovers(task.directory)
+        return work()
+    except GanfitError as error:
+        return failed(task, error.sentence)
+    except Exception as error:  # a photo that breaks a library must not stop the others
+        return failed(task, f"{type(error).__name__}: {error}")
+    finally:
+        task.mark.unlink(missing_ok=True)
+
+
+def fit_all(tasks: Iterable[Task], work: Work = fit_each) -> Generator[Outcome, None, None]:
     """Yields the outcome of every task. Those finished before come at once, the others when their fit ends.
 
     The call raises GanfitError when a finished result was made with other settings, when something else is in a
     result's place, or when another batch works in the folder. It is also raised, before any photo is fitted, when a
-    part of a recipe is missing. The caller may stop at any time.
+    part of a recipe is missing. The caller may stop at any time. `work` fits photos that have no result.
     """
     places: dict[Path, list[Task]] = {}
     for task in tasks:
         places.setdefault(task.out, []).append(task)
     for out, there in places.items():
         claim_results(out, (task.name for task in there), reserved=(TABLE, BEGUN, LOCK))
-    outcomes = _outcomes(list(places), {task: finished(task) for there in places.values() for task in there})
+    found = {task: finished(task) for there in places.values() for task in there}
+    outcomes = _outcomes(list(places), found, work)
     next(outcomes)  # locks the folders now, not at the first request for an outcome
     return outcomes
 
 
-def _outcomes(places: Sequence[Path], found: Mapping[Task, Outcome | None]) -> Generator[Any, None, None]:
+def _outcomes(places: Sequence[Path], found: Mapping[Task, Outcome | None], work: Work) -> Generator[Any, None, None]:
     """Yields None once, as soon as the folders are locked, then the outcomes."""
     with ExitStack() as locks:
         for out in places:
@@ -121,7 +158,7 @@ def _outcomes(places: Sequence[Path], found: Mapping[Task, Outcome | None]) -> G
             locks.enter_context(_marks(out))
         yield
         yield from (replace(outcome, earlier=True) for outcome in found.values() if outcome)
-        yield from _fit({task.name: task for task, outcome in found.items() if not outcome})
+        yield from _fit({task.name: task for task, outcome in found.items() if not outcome}, work)
 
 
 @contextmanager
@@ -143,7 +180,7 @@ def _remove_marks(folder: Path) -> None:
         mark.unlink()
 
 
-def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
+def _fit(todo: dict[str, Task], work: Work) -> Iterator[Outcome]:
     """Fits the photos and yields each outcome when its fit ends."""
     if not todo:
         return
@@ -155,34 +192,12 @@ def _fit(todo: dict[str, Task]) -> Iterator[Outcome]:
         # When a process has died, the photos under way are tried one at a time: the next death shows the cause.
         suspects = [task for task in todo.values() if task.mark.exists()]
         try:
-            for outcome in spread(delayed(fit_one)(task) for task in suspects[:1] or list(todo.values())):
+            for outcome in work(suspects[:1] or list(todo.values())):
                 del todo[outcome.name]
                 yield outcome
         except BrokenProcessPool as error:
             if not any(task.mark.exists() for task in todo.values()):
                 raise GanfitError(f"Processes die before they begin; {LESS_MEMORY}.", "jobs") from error
-
-
-def spread(calls: Iterable[Any]) -> Iterator[Any]:
-    """Runs delayed calls with the joblib backend that is configured, and yields results in the order of completion."""
-    return Parallel(return_as="generator_unordered", batch_size=1)(calls)
-
-
-def fit_one(task: Task) -> Outcome:
-    """Fits one photo in this process. When that fails, the outcome holds the reason."""
-    begun = int(task.mark.read_text() or 0) if task.mark.exists() else 0
-    if begun >= ATTEMPTS:
-        return _failed(task, f"{ATTEMPTS} processes died while they fitted it; {LESS_MEMORY}")
-    task.mark.write_text(str(begun + 1))
-    try:
-        remove_leftovers(task.directory)
-        return finished(task) or _write(task)  # a worker that was lost may have finished it before
-    except GanfitError as error:
-        return _failed(task, error.sentence)
-    except Exception as error:  # a photo that breaks a library must not stop the others
-        return _failed(task, f"{type(error).__name__}: {error}")
-    finally:
-        task.mark.unlink(missing_ok=True)
 
 
 def _write(task: Task) -> Outcome:
@@ -192,6 +207,11 @@ def _write(task: Task) -> Outcome:
         steps.append(step)
         if multiprocessing.parent_process() and os.getppid() != parent:
             os._exit(1)  # the batch was killed; a new one may be running and fit this photo, too
+    return write_result(task, photo, steps)
+
+
+def write_result(task: Task, photo: Photo, steps: list[FitStep]) -> Outcome:
+    """Writes what the steps have reached."""
     task.recipe.result(photo, steps).write(task.directory, task.brief)
     return _fitted(task, fit_record(task))
 
@@ -219,7 +239,8 @@ def _fitted(task: Task, record: Mapping[str, Any]) -> Outcome:
     return Outcome(task.name, str(task.photo), "fitted", **{name: record[name] for name in FIGURES})
 
 
-def _failed(task: Task, reason: str) -> Outcome:
+def failed(task: Task, reason: str) -> Outcome:
+    """The outcome of a task that came to nothing."""
     return Outcome(task.name, str(task.photo), "failed", reason)
 
 

@@ -14,7 +14,7 @@ from ganfit_nb.face.gan_texture import GanTexture
 from ganfit_nb.files.fingerprint import fingerprint
 from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.losses import LossWeights
-from ganfit_nb.fitting.stages import fit, fit_set
+from ganfit_nb.fitting.stages import align_set, fit, fit_people, fit_set
 from ganfit_nb.fitting.steps import FitStep, SetStep
 from ganfit_nb.model_files.load import load_face_model
 from ganfit_nb.networks.arcface import PACKS, load_arcface, packs_folder
@@ -82,6 +82,18 @@ class Recipe:
     def steps(self, photo: Photo) -> Iterator[FitStep]:
         """The fit."""
         return fit(photo, self.face_model(), self.config, self.weights(), network=self.network())
+
+    def aligned(self, photo: Photo) -> list[FitStep]:
+        """The steps of the stages before the joint one, on the CPU."""
+        options = self.face_model(), self.config, self.weights()
+        return [step.steps[0] for step in align_set([photo], *options, network=self.network())]
+
+    def together(self, photos: Sequence[Photo], starts: Sequence[FitStep]) -> Iterator[list[FitStep]]:
+        """The joint stage of photos of different people in one program, from where each was aligned to."""
+        people, begun = [[photo] for photo in photos], [SetStep((start,)) for start in starts]
+        options = self.face_model(), self.config, self.weights()
+        for turn in fit_people(people, *options, network=self.network(), starts=begun):
+            yield [step.steps[0] for step in turn]
 
     def set_steps(self, photos: Sequence[Photo]) -> Iterator[SetStep]:
         """The fit of several photos of one person."""
