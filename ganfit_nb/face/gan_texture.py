@@ -1,4 +1,4 @@
-"""The texture prior of Sec. 3.1: the generator of a progressive GAN in the place of a linear model (Eq. 5)."""
+"""The texture prior of Sec. 3.1: the generator of a progressive GAN replaces the linear model of texture (Eq. 5)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ganfit_nb.networks.progressive_generator import Generator
 class GanTexture(nn.Module):
     """Albedo maps G(p_t), p_t ~ N(0, I) in R^512.
 
-    resolution  side of the maps: any that the generator has an output for. A smaller one costs less and shows the same
-                face, so a fit can begin coarse.
+    resolution  side of the maps, one of the generator's outputs. A smaller one costs less and shows the same face, so a
+                fit can begin coarse.
     """
 
     def __init__(self, generator: Generator, resolution: int | None = None) -> None:
@@ -34,17 +34,17 @@ class GanTexture(nn.Module):
             raise GanfitError(f"The generator draws maps of {', '.join(generator.pictures)} texels, not {resolution}.")
 
     def forward(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "R R 3"]:
-        """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
+        """The albedo map, in display values within [0, 1]. GanfitError when the length of p_t is not `dim`."""
         if p_t.shape != (self.dim,):
             raise GanfitError(f"This texture model takes {self.dim} coefficients, not {tuple(p_t.shape)}.")
         return with_mouth(self.generator(p_t[None], self.resolution)[0].clamp(0.0, 1.0))
 
     def at(self, resolution: int) -> GanTexture:
-        """The same generator read at another of its resolutions; the weights are shared."""
+        """The same texture at another of the generator's resolutions. Both share the weights."""
         return GanTexture(self.generator, resolution)
 
     def resolution_for(self, size: int) -> int:
-        """The smallest output of at least `size` texels, or the largest there is."""
+        """The smallest resolution of at least `size` texels, or the largest that there is."""
         return next((side for side in map(int, self.generator.pictures) if side >= size), self.generator.resolution)
 
     def save(self, path: Path | str) -> None:
@@ -61,7 +61,7 @@ class GanTexture(nn.Module):
         with reading(path, "holds no texture GAN; train one with: ganfit train texture", MAXIMUM_BYTES):
             with safe_open(path, "pt") as file:
                 sizes = {name: int(value) for name, value in (file.metadata() or {}).items()}
-            with torch.device("meta"):  # without memory: the sizes are the file's word, its tensors need not have them
+            with torch.device("meta"):  # takes no memory: the file may claim any sizes
                 generator = Generator(**sizes)
             stored = {name: value.float() for name, value in load_file(path).items()}
             for value in stored.values():
