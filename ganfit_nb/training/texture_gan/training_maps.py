@@ -59,8 +59,8 @@ class TrainingMaps:
 
     @classmethod
     def of(cls, path: Path, latent: int, face: Face) -> TrainingMaps:
-        """Reads a corpus in the layout of `face` and computes its codes. GanfitError when maps and mirror images are
-        fewer than the numbers of a code."""
+        """Reads a corpus in the layout of `face` and computes its codes of `latent` numbers. GanfitError unless it has
+        more than half as many maps."""
         levels, weight = pyramid(path), face_weight(face)
         side = max(levels)
         if 2 * len(levels[side]) <= latent:
