@@ -9,8 +9,8 @@ All variants see the same images of the same seed. For each it prints
 * the error of the amounts of detail, of the same maps (L_det), and of random latents pushed out of the corpus (L_exp);
 * the sliced Wasserstein distance of random samples to maps, at the finest side and the next.
 
-The defaults take about two minutes a variant on one core. They are a toy: three hundred steps at 128². Compare the
-variants of one run with each other, and nothing else.
+The defaults take some minutes a variant on one core, and are a toy: three hundred steps, of a corpus at 128². Only the
+variants of one run can be compared.
 """
 
 from __future__ import annotations

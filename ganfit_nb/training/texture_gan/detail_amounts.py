@@ -21,9 +21,7 @@ from ganfit_nb.networks.progressive_generator import Window
 from ganfit_nb.training.texture_gan.discriminator import fine_octaves
 
 CELL = 8  # side of the cells that amounts are means over, in texels
-MAPS = (
-    4000  # maps that the regression is made of: with their mirror images enough for 512 numbers, and read in a minute
-)
+MAPS = 4000  # maps that the regression is made of: with mirror images enough for 512 numbers, and read in a minute
 RIDGE = 0.02  # ridge of the regression, in parts of a latent's variance
 PUSH = 4.0  # the most standard deviations by which latents are pushed: as far as fits leave the corpus
 CHUNK = 16  # maps read at once
