@@ -61,10 +61,9 @@ def main() -> None:
     sides = [COARSE * 2**k for k in range((size // COARSE).bit_length())]
     shares = {side: 1.0 if side == COARSE else 3.0 if side < size else 9.0 for side in sides}
     steps = {side: max(2, int(options.images / 8 * share / sum(shares.values()))) for side, share in shares.items()}
-    config = GanConfig(
-        {side: 8 * count for side, count in steps.items()}, latent=options.latent, width=options.width,
-        ema_decay=0.99, device=options.device,
-    )  # fmt: skip
+    schedule = {side: 8 * count for side, count in steps.items()}
+    sizes = {"latent": options.latent, "width": options.width}
+    config = GanConfig(schedule, **sizes, ema_decay=0.99, device=options.device)
     print(f"{config.schedule} images; kept %, in place %, L_det, L_exp of pushed latents, distance at {size}² and half")
     for seed in range(options.seeds):
         seeded = replace(config, seed=seed)
