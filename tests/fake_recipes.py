@@ -8,9 +8,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ganfit_nb.batches.batch import Task
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.outputs import complete_result
+from ganfit_nb.fitting.gauss_newton import NewtonState
+from ganfit_nb.fitting.steps import FitStep
+from ganfit_nb.parameters import FaceParameters
+from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.recipe import Recipe
 
 PAUSE = 0.2  # s a fit
@@ -58,6 +64,37 @@ class FakeRecipe(Recipe):
 
     def differs_from(self, record):
         return ""
+
+
+def tiny_photo(name: str) -> Photo:
+    """A black photo of that name."""
+    black, points = torch.zeros(16, 16, 3), torch.zeros(68, 2)
+    return Photo(black, points, None, black.to(torch.uint8), torch.eye(3)[:2], name, torch.zeros(1, 4), ())
+
+
+def tiny_step() -> FitStep:
+    """A step of a model with one mode of each kind."""
+    one = torch.zeros(1)
+    face = FaceParameters(one, one, one, torch.zeros(7), torch.zeros(9))
+    return FitStep("align", 0, face, {}, {}, {}, 0.0, NewtonState())
+
+
+@dataclass(frozen=True)
+class PickyRecipe(FakeRecipe):
+    """Its program holds two photos at most, and fails for one that is called ill."""
+
+    def photo(self, path):
+        return tiny_photo(super().photo(path).stem)
+
+    def aligned(self, photo):
+        return [tiny_step()]
+
+    def together(self, photos, starts):
+        if len(photos) > 2:
+            raise torch.OutOfMemoryError("too many")
+        yield list(starts)
+        if any(photo.source == "ill" for photo in photos):
+            raise GanfitError("ill went bad.")
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,23 @@ from PIL import Image
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.gan_texture import GanTexture
-from ganfit_nb.networks.equalized import EqualizedLinear, enlarge, pixel_norm
+from ganfit_nb.networks.equalized import EqualizedLinear, pixel_norm, upsample
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
-from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window, relative_colour
+from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window, lightness_and_tint
 from ganfit_nb.training.skin.uv_corpus import UvCorpus, write_corpus
 from ganfit_nb.training.texture_gan.detail_amounts import detail_loss, placement_loss
 from ganfit_nb.training.texture_gan.discriminator import Discriminator, minibatch_stddev
-from ganfit_nb.training.texture_gan.progressive_gan import GanConfig, GanTraining
+from ganfit_nb.training.texture_gan.gan_config import GanConfig
+from ganfit_nb.training.texture_gan.map_pyramid import pyramid
+from ganfit_nb.training.texture_gan.progressive_gan import GanTraining
 from ganfit_nb.training.texture_gan.train_texture import train_texture
-from ganfit_nb.training.texture_gan.training_maps import TrainingMaps, pyramid
+from ganfit_nb.training.texture_gan.training_maps import TrainingMaps
 
 SIZE, LATENT, WIDTH, COUNT = 128, 12, 512, 24
-# Twelve steps: they must be long, and the discriminator, which has not learnt to judge yet, must not lead.
-CONFIG = GanConfig(shown={64: 16, 128: 80}, latent=LATENT, width=WIDTH, rate=2e-2, adversarial=0.03, detail=1.0)
+# There are only twelve steps, so they must be long; the discriminator has not learnt yet, so it must weigh little.
+CONFIG = GanConfig(
+    schedule={64: 16, 128: 80}, latent=LATENT, width=WIDTH, lr=2e-2, adversarial_weight=0.03, detail_weight=1.0
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +49,17 @@ def trained(maps: TrainingMaps) -> GanTraining:
     return training
 
 
-def wide_awake(generator: Generator) -> Generator:
-    """A generator whose every level speaks, as after training."""
-    for picture in generator.pictures.values():
-        torch.nn.init.normal_(picture.rgb.weight)
-        torch.nn.init.normal_(picture.detail_rgb.weight)
-        torch.nn.init.normal_(picture.placed)
-        torch.nn.init.normal_(picture.placed_gates)
+def with_all_levels(generator: Generator) -> Generator:
+    """The generator with every level adding to the image, as after training."""
+    for level in generator.pictures.values():
+        for weight in (level.rgb.weight, level.detail_rgb.weight, level.placed, level.placed_gates):
+            torch.nn.init.normal_(weight)
     return generator
 
 
 @pytest.mark.parametrize("window", [Window(0, 0), Window(11, 20), Window(0, 48), Window(48, 48)])
 def test_a_window_is_what_the_whole_picture_holds_there(window: Window) -> None:
-    generator = wide_awake(Generator(512, LATENT, WIDTH))
+    generator = with_all_levels(Generator(512, LATENT, WIDTH))
     z = torch.randn(2, LATENT)
     whole, part = generator(z), generator(z, window=window)
     rows, columns = window.box(512)
@@ -66,22 +68,22 @@ def test_a_window_is_what_the_whole_picture_holds_there(window: Window) -> None:
 
 
 def test_a_level_fades_in_from_the_enlarged_one_before() -> None:
-    generator = wide_awake(Generator(128, LATENT, WIDTH))
+    generator = with_all_levels(Generator(128, LATENT, WIDTH))
     z = torch.randn(1, LATENT)
     coarse = torch.nn.functional.interpolate(
         generator(z, COARSE).permute(0, 3, 1, 2), scale_factor=2.0, mode="bilinear"
     )
-    assert torch.allclose(generator(z, 128, fade=0.0), coarse.permute(0, 2, 3, 1), atol=1e-6)
-    half = 0.5 * (generator(z, 128, fade=0.0) + generator(z, 128))
-    assert torch.allclose(generator(z, 128, fade=0.5), half, atol=1e-5)
+    assert torch.allclose(generator(z, 128, alpha=0.0), coarse.permute(0, 2, 3, 1), atol=1e-6)
+    half = 0.5 * (generator(z, 128, alpha=0.0) + generator(z, 128))
+    assert torch.allclose(generator(z, 128, alpha=0.5), half, atol=1e-5)
 
 
 def test_no_texel_is_drawn_in_a_colour_that_the_corpus_lacks_there(maps: TrainingMaps) -> None:
-    generator = wide_awake(Generator(128, LATENT, WIDTH))
+    generator = with_all_levels(Generator(128, LATENT, WIDTH))
     z = torch.randn(2, LATENT)
-    lightness, free = relative_colour(generator(z, COARSE))
+    lightness, free = lightness_and_tint(generator(z, COARSE))
     generator.tints.copy_(maps.tints)
-    unchanged, bound = relative_colour(generator(z, COARSE))
+    unchanged, bound = lightness_and_tint(generator(z, COARSE))
     assert torch.allclose(unchanged, lightness, atol=1e-4)
     low, high = maps.tints.permute(0, 2, 3, 1)
     assert ((free < low) | (free > high)).any()
@@ -102,18 +104,18 @@ def test_minibatch_deviation_betrays_a_generator_that_repeats_itself() -> None:
     assert minibatch_stddev(torch.randn(4, 4, 4, 8))[..., -1].min() > 0.5
 
 
-def test_the_discriminator_judges_whole_maps_and_windows() -> None:
-    judge = Discriminator(512, WIDTH)
+def test_the_discriminator_has_a_logit_for_whole_maps_and_windows() -> None:
+    discriminator = Discriminator(512, WIDTH)
     for side, resolution in ((64, 64), (128, 128), (128, 256), (128, 512)):
-        pictures, mean = torch.rand(4, side, side, 3), torch.rand(side, side, 3)
-        assert judge(pictures, mean, resolution, 0.5).shape == (4,)
+        images, mean = torch.rand(4, side, side, 3), torch.rand(side, side, 3)
+        assert discriminator(images, mean, resolution, 0.5).shape == (4,)
 
 
 def test_codes_are_white_and_stand_for_their_maps(maps: TrainingMaps) -> None:
     assert len(maps) == 2 * COUNT
     assert torch.allclose(maps.codes.T @ maps.codes / len(maps), torch.eye(LATENT), atol=1e-3)
     generator = GanTraining(maps, CONFIG).generator
-    pictures = maps.pictures(torch.arange(len(maps)), COARSE)
+    pictures = maps.images(torch.arange(len(maps)), COARSE)
     error = (generator.linear(maps.codes) - pictures).square().mean()
     assert error < 0.2 * (maps.coarse_mean - pictures).square().mean()
 
@@ -132,10 +134,10 @@ def test_latents_are_gaussian_and_lead_back_to_their_codes() -> None:
 
 
 def test_the_second_half_of_the_maps_are_mirror_images(maps: TrainingMaps) -> None:
-    pictures = maps.pictures(torch.tensor([3, 3 + COUNT]), 128)
+    pictures = maps.images(torch.tensor([3, 3 + COUNT]), 128)
     assert torch.equal(pictures[0], pictures[1].flip(1))
     window = Window(0, 0)
-    assert torch.equal(maps.pictures(torch.tensor([3]), 128, window)[0], pictures[0])
+    assert torch.equal(maps.images(torch.tensor([3]), 128, window)[0], pictures[0])
 
 
 def test_smaller_levels_are_area_averages(corpus: UvCorpus, tmp_path) -> None:
@@ -148,15 +150,15 @@ def test_smaller_levels_are_area_averages(corpus: UvCorpus, tmp_path) -> None:
 
 def test_codes_place_detail_before_the_first_step(maps: TrainingMaps) -> None:
     index = torch.arange(COUNT)
-    target, generator = maps.pictures(index, 128), GanTraining(maps, CONFIG).generator
-    linear = enlarge(generator.linear(maps.codes[index]), "bilinear")
+    target, generator = maps.images(index, 128), GanTraining(maps, CONFIG).generator
+    linear = upsample(generator.linear(maps.codes[index]), "bilinear")
     begun, smooth = (placement_loss(x, target, maps.weight) for x in (generator(maps.latents[index]), linear))
     assert begun < 0.7 * smooth
 
 
 def test_training_brings_the_detail_that_codes_cannot_place(maps: TrainingMaps, trained: GanTraining) -> None:
     index = torch.arange(COUNT)
-    target, z = maps.pictures(index, 128), maps.latents[index]
+    target, z = maps.images(index, 128), maps.latents[index]
     with torch.no_grad():
         before, after = (
             detail_loss(generator(z), target, maps.weight)
@@ -166,34 +168,34 @@ def test_training_brings_the_detail_that_codes_cannot_place(maps: TrainingMaps, 
 
 
 def test_stages_follow_the_schedule(maps: TrainingMaps) -> None:
-    steps = list(GanTraining(maps, replace(CONFIG, batch=4, shown={64: 8, 128: 32})).steps())
+    steps = list(GanTraining(maps, replace(CONFIG, batch_size=4, schedule={64: 8, 128: 32})).steps())
     assert [step.resolution for step in steps] == [64] * 2 + [128] * 8
-    assert [step.fade for step in steps] == [1.0, 1.0, 0.0, 0.5] + [1.0] * 6
-    assert [step.shown for step in steps] == list(range(4, 44, 4))
+    assert [step.alpha for step in steps] == [1.0, 1.0, 0.0, 0.5] + [1.0] * 6
+    assert [step.images for step in steps] == list(range(4, 44, 4))
     assert all(np.isfinite(list(step.losses.values())).all() for step in steps)
 
 
 def test_a_resumed_training_is_the_straight_one(maps: TrainingMaps, tmp_path) -> None:
-    config = replace(CONFIG, batch=4, shown={64: 4, 128: 8})
+    config = replace(CONFIG, batch_size=4, schedule={64: 4, 128: 8})
     straight, first = GanTraining(maps, config), GanTraining(maps, config)
     losses = [step.losses for step in straight.steps()]
     list(islice(first.steps(), 2))
     first.save(tmp_path / "checkpoint.pt")
     second = GanTraining.resume(tmp_path / "checkpoint.pt", maps, config)
     assert [step.losses for step in second.steps()] == losses[2:]
-    for name, value in straight.averaged.state_dict().items():
-        assert torch.equal(value, second.averaged.state_dict()[name]), name
+    for name, value in straight.generator_ema.state_dict().items():
+        assert torch.equal(value, second.generator_ema.state_dict()[name]), name
 
 
 def test_sittings_follow_each_other_and_leave_their_records(corpus: UvCorpus, tmp_path) -> None:
     path = write_corpus(corpus, COUNT, tmp_path / "corpus")
-    config, out = replace(CONFIG, shown={64: 8, 128: 16}), tmp_path / "gan"
+    config, out = replace(CONFIG, schedule={64: 8, 128: 16}), tmp_path / "gan"
     first = list(train_texture(path, out, config, minutes=0.0))
     second = list(train_texture(path, out, config))
-    assert [step.shown for step in first + second] == [8, 16, 24]
+    assert [step.images for step in first + second] == [8, 16, 24]
     assert list(train_texture(path, out, config)) == []
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [line["shown"] for line in lines] == [8, 24]
+    assert [line["images"] for line in lines] == [8, 24]
     assert set(lines[1]["swd"]) == {"128", "64", "32", "16"}
     assert GanTexture.load(out / "texture_gan.safetensors").resolution == 128
     with Image.open(out / "sheet.png") as sheet:
@@ -202,7 +204,7 @@ def test_sittings_follow_each_other_and_leave_their_records(corpus: UvCorpus, tm
 
 def test_more_effort_shows_more_maps_in_whole_steps() -> None:
     config = GanConfig().scaled(0.0001)
-    assert config.shown == {64: 16, 128: 16, 256: 16, 512: 16}
+    assert config.schedule == {64: 16, 128: 16, 256: 16, 512: 16}
     assert GanConfig().scaled(1.0) == GanConfig()
 
 
@@ -218,10 +220,10 @@ def test_what_is_no_checkpoint_and_what_is_no_corpus_is_said(maps: TrainingMaps,
 
 
 def test_a_generator_survives_its_file(trained: GanTraining, tmp_path) -> None:
-    GanTexture(trained.averaged).save(tmp_path / "gan.safetensors")
+    GanTexture(trained.generator_ema).save(tmp_path / "gan.safetensors")
     texture = GanTexture.load(tmp_path / "gan.safetensors")
     z = torch.randn(LATENT)
-    assert (texture(z) - GanTexture(trained.averaged)(z)).abs().max() < 0.01  # half precision
+    assert (texture(z) - GanTexture(trained.generator_ema)(z)).abs().max() < 0.01  # half precision
     assert texture.at(64)(z).shape == (64, 64, 3)
     with pytest.raises(GanfitError, match="12 coefficients"):
         texture(torch.zeros(3))

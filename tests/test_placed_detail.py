@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganfit_nb.networks.equalized import enlarge, halve
-from ganfit_nb.networks.progressive_generator import Picture
+from ganfit_nb.networks.equalized import finest_octave
+from ganfit_nb.networks.progressive_generator import ToRGB
 from ganfit_nb.training.texture_gan.placed_detail import octave_regression, placed_detail
 
 SIDE, COUNT, CODES = 128, 200, 12
@@ -14,7 +14,7 @@ Corpus = tuple[Tensor, Tensor, Tensor]
 
 def octave(maps: Tensor) -> Tensor:
     """The finest octave of grey maps."""
-    return (maps[..., None] - enlarge(halve(maps[..., None]), "bilinear"))[..., 0]
+    return finest_octave(maps[..., None])[..., 0]
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,15 @@ def test_the_regression_finds_what_each_code_places(corpus: Corpus) -> None:
     assert found[3:].square().mean() < 0.02 * octave(patterns).square().mean()
 
 
-def test_a_generators_picture_draws_what_was_found(corpus: Corpus) -> None:
+def test_a_generators_level_draws_what_was_found(corpus: Corpus) -> None:
     maps, codes, patterns = corpus
     placed, gates = placed_detail(maps[..., None].expand(-1, -1, -1, 3).numpy(), codes, 5)
     assert torch.allclose(placed.square().mean(dim=(0, 1)), torch.ones(5), atol=1e-4)
-    picture = Picture(SIDE, 4, CODES, 1, 5)
-    picture.placed.copy_(placed)
-    picture.placed_gates.copy_(gates)
+    level = ToRGB(SIDE, 4, CODES, 1, 5)
+    level.placed.copy_(placed)
+    level.placed_gates.copy_(gates)
     code = torch.tensor([[1.0, -0.5] + [1.0] * (CODES - 2)])
-    drawn = picture(torch.randn(1, SIDE, SIDE, 4), code, (slice(0, SIDE), slice(0, SIDE)))
+    drawn = level(torch.randn(1, SIDE, SIDE, 4), code, (slice(0, SIDE), slice(0, SIDE)))
     assert torch.equal(drawn[..., 0], drawn[..., 2])  # grey
     expected = octave(patterns[:1] - 0.5 * patterns[1:])[0]
     assert (drawn[0, ..., 0] - expected).square().mean() < 0.05 * expected.square().mean()

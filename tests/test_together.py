@@ -1,15 +1,14 @@
 """A batch in groups, each of which is one program: as a GPU does it, here on the CPU."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
-from fake_recipes import FakeRecipe, fake_tasks
+from fake_recipes import PickyRecipe, fake_tasks
 from PIL import Image
 
-from ganfit_nb import GanfitError
 from ganfit_nb.assets import asset_path
 from ganfit_nb.batches.batch import fit_all, fit_each, tasks_of
 from ganfit_nb.batches.together import faces_at_once, fit_together
@@ -44,23 +43,8 @@ def test_the_results_are_those_of_single_fits(tmp_path):
             assert shown == pytest.approx(expected, rel=0.02), name
 
 
-@dataclass(frozen=True)
-class PickyRecipe(FakeRecipe):
-    """Its program holds two photos at most, and fails for one that is called ill."""
-
-    def aligned(self, photo):
-        return [photo]
-
-    def together(self, photos, starts):
-        if len(photos) > 2:
-            raise torch.OutOfMemoryError("too many")
-        yield list(starts)
-        if any(photo.stem == "ill" for photo in photos):
-            raise GanfitError("ill went bad.")
-
-
 def picky(tmp_path, texts):
-    return [task.__class__(task.name, task.photo, task.out, PickyRecipe()) for task in fake_tasks(tmp_path, texts)]
+    return [replace(task, recipe=PickyRecipe()) for task in fake_tasks(tmp_path, texts)]
 
 
 def test_who_fails_fails_alone_and_a_group_that_is_too_large_is_halved(tmp_path):

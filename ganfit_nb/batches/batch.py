@@ -100,7 +100,7 @@ def tasks_of(photos: Mapping[str, Path], out: Path, recipe: Recipe, brief: bool 
     return [Task(name, photo.absolute(), out.absolute(), recipe, brief) for name, photo in photos.items()]
 
 
-def spread(calls: Iterable[Any]) -> Iterator[Any]:
+def spread(calls: Iterable[Any]) -> Generator[Any, None, None]:
     """Runs delayed calls with the joblib backend that is configured, and yields results in the order of completion."""
     return Parallel(return_as="generator_unordered", batch_size=1)(calls)
 

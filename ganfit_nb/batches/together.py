@@ -8,6 +8,7 @@ the group before it are written and the group after it is aligned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,9 +51,9 @@ def fit_together(tasks: Sequence[Task], at_once: int) -> Iterator[Outcome]:
     yield from outcomes
     done: list[_Aligned] = []
     for following in [*groups[1:], []]:
-        working = spread([*map(delayed(_write), done), *map(delayed(_align), following)])
-        done, failures = _joint(aligned)
-        aligned, outcomes = _sorted(working)
+        with closing(spread([*map(delayed(_write), done), *map(delayed(_align), following)])) as working:
+            done, failures = _joint(aligned)
+            aligned, outcomes = _sorted(working)
         yield from (*failures, *outcomes)
     yield from spread(map(delayed(_write), done))
 

@@ -1,4 +1,4 @@
-"""The texture prior of Sec. 3.1: the generator of a progressive GAN in the place of a linear model (Eq. 5)."""
+"""The texture prior of Sec. 3.1: the generator of a progressive GAN replaces the linear model of texture (Eq. 5)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from ganfit_nb.networks.progressive_generator import Generator
 class GanTexture(nn.Module):
     """Albedo maps G(p_t), p_t ~ N(0, I) in R^512.
 
-    resolution  side of the maps: any that the generator has an output for. A smaller one costs less and shows the same
-                face.
+    resolution  side of the maps, one of the generator's outputs. A smaller one costs less and shows the same face.
     """
 
     def __init__(self, generator: Generator, resolution: int | None = None) -> None:
@@ -64,7 +63,7 @@ class GanTexture(nn.Module):
         with reading(path, "holds no texture GAN; train one with: ganfit train texture", MAXIMUM_BYTES):
             with safe_open(path, "pt") as file:
                 sizes = {name: int(value) for name, value in (file.metadata() or {}).items()}
-            with torch.device("meta"):  # without memory: the sizes are the file's word, its tensors need not have them
+            with torch.device("meta"):  # takes no memory: the file may claim any sizes
                 generator = Generator(**sizes)
             stored = {name: value.float() for name, value in load_file(path).items()}
             for value in stored.values():

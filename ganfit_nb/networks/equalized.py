@@ -1,4 +1,7 @@
-"""Layers of progressive GANs (Karras et al., ICLR 2018, Sec. 4): equalised learning rate and pixel normalisation."""
+"""Layers of a progressive GAN (Karras et al., ICLR 2018, Sec. 4): equalised learning rate and pixel normalisation.
+
+Channels come last, (N, H, W, C), in every layer and function here.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,17 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SLOPE = 0.2  # of the leaky rectifier
+from ganfit_nb.blur import high_pass
+
+NEGATIVE_SLOPE = 0.2  # of leaky ReLU
 
 
 class EqualizedLinear(nn.Module):
-    """A dense layer, or a 1×1 convolution of pictures whose channels come last. Weights are stored with unit variance
-    and scaled by He's constant at run time, so that Adam moves every layer at the same relative pace."""
+    """A fully connected layer, or a 1×1 convolution of images.
+
+    Weights are stored with unit variance and scaled by He's constant at run time. So Adam changes all layers at the
+    same relative rate.
+    """
 
     def __init__(self, inputs: int, outputs: int, gain: float = math.sqrt(2.0)) -> None:
         super().__init__()
@@ -28,7 +36,7 @@ class EqualizedLinear(nn.Module):
 
 
 class EqualizedConv(nn.Module):
-    """A 3×3 convolution with zero padding and the same run-time scaling, channels last."""
+    """A 3×3 convolution with zero padding, scaled at run time like `EqualizedLinear`."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -37,25 +45,30 @@ class EqualizedConv(nn.Module):
         self.scale = math.sqrt(2.0 / (9 * inputs))
 
     def forward(self, x: Float[Tensor, "N H W I"]) -> Float[Tensor, "N H W O"]:
-        """The convolution, same size."""
+        """The convolution, at the same resolution."""
         return F.conv2d(x.permute(0, 3, 1, 2), self.weight * self.scale, self.bias, padding=1).permute(0, 2, 3, 1)
 
 
 def pixel_norm(x: Float[Tensor, "N H W C"]) -> Float[Tensor, "N H W C"]:
-    """Every texel's feature vector scaled to unit mean square, so that signals cannot escalate."""
+    """Scales the feature vector of every texel to unit mean square, so that signals cannot escalate."""
     return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + 1e-8)
 
 
-def enlarge(x: Float[Tensor, "N h w C"], mode: str) -> Float[Tensor, "N H W C"]:
-    """Twice the side, "nearest" or "bilinear"."""
+def leaky_relu(x: Tensor) -> Tensor:
+    """The activation of both networks."""
+    return F.leaky_relu(x, NEGATIVE_SLOPE)
+
+
+def upsample(x: Float[Tensor, "N h w C"], mode: str) -> Float[Tensor, "N H W C"]:
+    """Doubles the resolution; `mode` is "nearest" or "bilinear"."""
     return F.interpolate(x.permute(0, 3, 1, 2), scale_factor=2.0, mode=mode).permute(0, 2, 3, 1)
 
 
-def halve(x: Float[Tensor, "N H W C"]) -> Float[Tensor, "N h w C"]:
-    """Half the side, by area averages."""
+def downsample(x: Float[Tensor, "N H W C"]) -> Float[Tensor, "N h w C"]:
+    """Halves the resolution by averaging 2×2 texels."""
     return F.avg_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
 
 
-def rectify(x: Tensor) -> Tensor:
-    """The leaky rectifier of both networks."""
-    return F.leaky_relu(x, SLOPE)
+def finest_octave(x: Float[Tensor, "N H W C"]) -> Float[Tensor, "N H W C"]:
+    """`blur.high_pass` of images with their channels last."""
+    return high_pass(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

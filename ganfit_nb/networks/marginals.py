@@ -1,8 +1,10 @@
-"""From N(0, 1) to the distribution that each code of a corpus really has, and back.
+"""Marginals: maps from N(0, 1) to the distribution that each code of a corpus really has, and back.
 
-Principal components are uncorrelated, but not Gaussian: skin is about as often light as dark, and a code that stands
-for a rare feature is mostly near zero. Drawn from a Gaussian they would give skins blacker and whiter than any. So each
-component is passed through its own increasing, piecewise linear map, whose knots are the corpus' quantiles.
+A *code* holds the whitened principal components of a map; a *latent* z is the same map's code in Gaussian terms. The
+components are uncorrelated, but they are not Gaussian: dark skin is as frequent as light skin, and a component that
+stands for a rare feature is zero in most maps. Codes drawn from a Gaussian would give skin darker and lighter than
+anybody's. So every component has an increasing, piecewise linear map of its own, whose knots are the quantiles of the
+corpus.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-KNOTS = torch.linspace(-3.0, 3.0, 13)  # of the Gaussian; beyond them the outermost pieces go on
+KNOTS = torch.linspace(-3.0, 3.0, 13)  # in standard deviations; the outermost pieces continue beyond them
 
 
 class Marginals(nn.Module):
-    """The maps of all components; at first the identity."""
+    """The maps of all components. They begin as the identity.
+
+    values  the code of each component at every knot
+    """
 
     values: Tensor
 
@@ -24,7 +29,7 @@ class Marginals(nn.Module):
         self.register_buffer("values", KNOTS.repeat(components, 1))
 
     def forward(self, z: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
-        """Codes of latents."""
+        """The codes of latents."""
         at, piece, left, right = self._piece(z)
         return left + (at - piece) * (right - left)
 
@@ -41,14 +46,15 @@ class Marginals(nn.Module):
         return at, piece, left, right
 
     def inverse(self, codes: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
-        """Latents of codes."""
+        """The latents of codes."""
         piece = torch.searchsorted(self.values[:, 1:-1].contiguous(), codes.T.contiguous()).T
         left, right = (self.values.T.gather(0, index) for index in (piece, piece + 1))
         return KNOTS[0].to(codes) + (piece + (codes - left) / (right - left)) * (KNOTS[1] - KNOTS[0]).to(codes)
 
 
 def corpus_marginals(codes: Float[Tensor, "N C"]) -> Marginals:
-    """The maps whose knots are quantiles of these codes, kept apart where they coincide."""
+    """The marginals of these codes. Quantiles that coincide are moved apart a little, so that every map has an
+    inverse."""
     marginals = Marginals(codes.shape[1])
     shares = torch.special.ndtr(KNOTS.double())
     quantiles = torch.quantile(codes.double(), shares, dim=0).T

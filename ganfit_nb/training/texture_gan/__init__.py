@@ -1,1 +1,1 @@
-"""The training of the texture GAN (Sec. 3.1), and what is measured of it."""
+"""Training of the texture GAN (Sec. 3.1), and measures of what it draws. docs/texture_gan.md shows the parts."""

@@ -1,12 +1,13 @@
-"""Is a UV map the texture of one face? An automatic criterion for what the paper says of 99.9 % of its latent space.
+"""Coherence: whether a UV map is the texture of one face. The paper says so of 99.9 % of its latent space.
 
-A map is coherent when four figures, each of which fails in another way, lie where those of real maps lie:
+A map is coherent when four figures are within the range of real maps:
 
-* *landmarks*: on the mean head, seen from the front, a face detector finds a face, and its 51 landmarks inside the
-  outline lie where the mesh has them (mean distance over that of the outer eye corners);
-* *asymmetry*: the map differs from its mirror image, blurred, no more than real ones do;
-* *detail*: its high frequencies are as strong as real ones, neither blank nor noise;
-* *tone*: its mean colour is nearly that of some real map.
+* *landmarks*: the map is rendered on the mean head from the front. A face detector must find a face, and its 51
+  landmarks inside the outline must lie where the mesh has them. The figure is their mean distance, divided by that of
+  the outer eye corners.
+* *asymmetry*: the difference between the blurred map and its mirror image.
+* *detail*: the strength of the high frequencies, which tells blank maps and noise.
+* *tone*: the mean colour, which must be near that of some real map.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.face.texture_errors import high_frequencies
 from ganfit_nb.photos.photo import default_detector
 
-SIZE = 256  # of the rendering
-INSIDE = slice(17, 68)  # of the 68 landmarks: the jaw depends on the detector's idea of a jaw
+SIZE = 256  # side of the rendering
+INSIDE = slice(17, 68)  # the landmarks without the jaw, which detectors place differently
 OUTER_EYE_CORNERS = (36, 45)
-BLUR = 16  # texels that asymmetry is averaged over
-SLACK = 1.1  # beyond the extremes of real maps
+BLUR = 16  # side of the cells that asymmetry is measured on, in texels
+SLACK = 1.1  # factor by which limits lie beyond the extremes of real maps
 
 
 @dataclass(frozen=True)
 class MapFigures:
-    """What a map is judged by; `landmarks` is infinite when no face was found."""
+    """The four figures of a map. `landmarks` is infinite when no face was found."""
 
     landmarks: float
     asymmetry: float
@@ -42,7 +43,7 @@ class MapFigures:
 
 @torch.no_grad()
 def map_figures(model: FaceModel, albedo: Float[Tensor, "H H 3"], weight: Float[Tensor, "H H"]) -> MapFigures:
-    """Measures one map. `weight` says what a texel counts: 1 on the face, less elsewhere."""
+    """Measures one map. `weight` is 1 on the face and less elsewhere."""
     share = weight / weight.sum()
     coarse = F.avg_pool2d(albedo.permute(2, 0, 1)[None], BLUR)[0]
     coarse_share = F.avg_pool2d(share[None], BLUR)[0] * BLUR**2
@@ -90,12 +91,12 @@ class Coherence:
         )
 
     def faults(self, figures: MapFigures) -> list[str]:
-        """The names of the figures that are off; none for a coherent map."""
+        """The names of the figures outside the limits; none for a coherent map."""
         nearest = float((self.tones - torch.tensor(figures.tone)).norm(dim=1).min())
-        verdicts = {
+        within = {
             "landmarks": figures.landmarks <= self.landmarks,
             "asymmetry": figures.asymmetry <= self.asymmetry,
             "detail": self.detail[0] <= figures.detail <= self.detail[1],
             "tone": nearest <= self.tone_distance,
         }
-        return [name for name, fine in verdicts.items() if not fine]
+        return [name for name, fine in within.items() if not fine]

@@ -1,8 +1,9 @@
-"""How much detail a picture has at each place, and how much a latent lets one expect there.
+"""The amount of detail at each place of an image, and the amount that a latent lets one expect there.
 
-Fits leave the corpus: an identity network that wants a lighter corner of the mouth moves z along "no beard", three
-standard deviations beyond the barest chin, where neither maps nor random latents ever are and a generator draws
-whatever it likes. How much detail to draw a linear regression tells even there, kept within what the corpus has.
+A discriminator cannot teach the second where fits need it. A fit leaves the corpus: an identity network that wants a
+lighter corner of the mouth moves z along "no beard", three standard deviations beyond the barest chin. No map and no
+random latent lies there, so nothing tells the generator what to draw. A linear regression of the amounts on the latents
+does, and it is clamped to what the corpus has.
 """
 
 from __future__ import annotations
@@ -19,33 +20,39 @@ from torch import Tensor
 from ganfit_nb.networks.progressive_generator import Window
 from ganfit_nb.training.texture_gan.discriminator import fine_octaves
 
-CELL = 8  # texels over which detail is added up
-MAPS = 4000  # enough, with their mirror images, for a regression on 512 numbers; read in a minute
-RIDGE = 0.02  # of a latent's variance
-PUSH = 4.0  # standard deviations by which fits leave the corpus
-CHUNK = 16  # maps a time
+CELL = 8  # side of the cells that amounts are means over, in texels
+MAPS = 4000  # maps that the regression is made of: with mirror images enough for 512 numbers, and read in a minute
+RIDGE = 0.02  # ridge of the regression, in parts of a latent's variance
+PUSH = 4.0  # the most standard deviations by which latents are pushed: as far as fits leave the corpus
+CHUNK = 16  # maps read at once
 
 
-def amounts(picture: Float[Tensor, "N H W C"]) -> Float[Tensor, "N h w 4*C"]:
-    """How strong the two finest octaves are in every cell, what is lighter and what is darker each by itself: hairs are
-    sparse and dark where bumps are both."""
-    return torch.cat([_cells((sign * octave).relu()) for octave in fine_octaves(picture) for sign in (1.0, -1.0)], -1)
+def amounts(image: Float[Tensor, "N H W C"]) -> Float[Tensor, "N h w 4*C"]:
+    """The mean strength of the two finest octaves in every cell.
+
+    The lighter and the darker side of an octave count separately. Hairs are dark and sparse, bumps are both.
+    """
+    return torch.cat([_cells((sign * octave).relu()) for octave in fine_octaves(image) for sign in (1.0, -1.0)], -1)
 
 
 def detail_loss(
-    picture: Float[Tensor, "N H W 3"], target: Float[Tensor, "N H W 3"], weight: Float[Tensor, "H W 1"]
+    image: Float[Tensor, "N H W 3"], target: Float[Tensor, "N H W 3"], weight: Float[Tensor, "H W 1"]
 ) -> Float[Tensor, ""]:
-    """L_det: the difference between the amounts of detail of pictures and their maps; 0 where nothing counts."""
-    return _weighted((amounts(picture) - amounts(target)).abs() / picture.shape[-1], weight)
+    """L_det: mean absolute difference between the amounts of detail of images and of their targets. It is 0 where the
+    weight is."""
+    return _weighted((amounts(image) - amounts(target)).abs() / image.shape[-1], weight)
 
 
 def placement_loss(
-    picture: Float[Tensor, "N H W 3"], target: Float[Tensor, "N H W 3"], weight: Float[Tensor, "H W 1"]
+    image: Float[Tensor, "N H W 3"], target: Float[Tensor, "N H W 3"], weight: Float[Tensor, "H W 1"]
 ) -> Float[Tensor, ""]:
-    """L_place: one minus the cosine between the detail of a cell and of the map's, for both octaves. Unlike ℓ1 it does
-    not mind how strong the detail is, so it places what a latent can place and does not wipe out the rest."""
+    """L_place: one minus the cosine between the detail of an image and of its target, over cells and both octaves.
+
+    It compares where detail lies, and ignores how strong it is. So it does not suppress detail that a latent cannot
+    place, as ℓ1 does.
+    """
     losses = []
-    for ours, theirs in zip(fine_octaves(picture), fine_octaves(target), strict=True):
+    for ours, theirs in zip(fine_octaves(image), fine_octaves(target), strict=True):
         both, ours, theirs = (
             _cells(product).sum(dim=3, keepdim=True) for product in (ours * theirs, ours.square(), theirs.square())
         )
@@ -55,12 +62,12 @@ def placement_loss(
 
 @dataclass(frozen=True)
 class ExpectedDetail:
-    """Linear regression of a corpus' amounts of detail, in the mean over colours, on its latents.
+    """The linear regression of a corpus' amounts of detail on its latents. Detail is grey: the mean over colours.
 
     mean         amounts of an average map
-    slopes       what one standard deviation of each latent adds
-    error        standard deviation of what the latents do not tell
-    least, most  what any map of the corpus has
+    slopes       what one unit of each latent adds
+    error        standard deviation of the residuals
+    least, most  the extreme amounts in the corpus
     """
 
     mean: Float[Tensor, "h w 4"]
@@ -71,7 +78,7 @@ class ExpectedDetail:
 
     @classmethod
     def of(cls, maps: ndarray, latents: Float[Tensor, "M latent"]) -> ExpectedDetail:
-        """From maps (N, R, R, 3) of bytes and the latents of them and of their mirror images, 2 N in all."""
+        """Fits the regression to maps (N, R, R, 3) of bytes and the latents of maps and mirror images, M = 2 N."""
         count, (ours, mirrored) = min(MAPS, len(maps)), latents.split(len(maps))
         side = maps.shape[1] // CELL
         first, second = torch.zeros(side, side, 4), torch.zeros(side, side, 4)
@@ -88,13 +95,13 @@ class ExpectedDetail:
         covariance = product / (2 * count) - z.mean(dim=0)[:, None] * mean.flatten()
         spread = torch.cov(z.T, correction=0)
         slopes = torch.linalg.solve(spread + RIDGE * torch.eye(z.shape[1]), covariance)
-        told = (slopes * (2.0 * covariance - spread @ slopes)).sum(dim=0).view_as(mean)
-        error = (second / (2 * count) - mean.square() - told).clamp_min(0.0).sqrt()
+        explained = (slopes * (2.0 * covariance - spread @ slopes)).sum(dim=0).view_as(mean)
+        error = (second / (2 * count) - mean.square() - explained).clamp_min(0.0).sqrt()
         mean = mean - (z.mean(dim=0) @ slopes).view_as(mean)
         return cls(mean, slopes.view(-1, *mean.shape), error, least, most)
 
     def within(self, window: Window | None) -> ExpectedDetail:
-        """The same of a window."""
+        """The part of the regression that a window covers."""
         if window is None:
             return self
         rows, columns = (slice(at.start // CELL, at.stop // CELL) for at in window.box(CELL * len(self.mean)))
@@ -102,33 +109,34 @@ class ExpectedDetail:
         return ExpectedDetail(*(part[..., rows, columns, :] for part in whole))
 
     def pushed(self, z: Float[Tensor, "N latent"], random: torch.Generator) -> Float[Tensor, "N latent"]:
-        """Latents moved by up to PUSH along what makes the detail of a place grow, each by its own place and far."""
+        """Moves latents out of the corpus: each by a random distance of up to PUSH, forth or back, along the direction
+        in which the detail of a random quarter of the map grows fastest."""
         side = (len(self.mean) + 1) // 2
         moved = []
         for one in z:
             top, left = torch.randint(len(self.mean) - side + 1, (2,), generator=random).tolist()
             direction = self.slopes[:, top : top + side, left : left + side].sum(dim=(1, 2, 3))
-            far = PUSH * (2.0 * torch.rand((), generator=random) - 1.0)
-            moved.append(one + far * F.normalize(direction, dim=0))
+            distance = PUSH * (2.0 * torch.rand((), generator=random) - 1.0)
+            moved.append(one + distance * F.normalize(direction, dim=0))
         return torch.stack(moved)
 
     def loss(
-        self, picture: Float[Tensor, "N H W 3"], z: Float[Tensor, "N latent"], weight: Float[Tensor, "H W 1"]
+        self, image: Float[Tensor, "N H W 3"], z: Float[Tensor, "N latent"], weight: Float[Tensor, "H W 1"]
     ) -> Float[Tensor, ""]:
-        """L_det of pictures that no map belongs to: how far their amounts of detail are from the expected ones, beyond
-        the error that these have."""
+        """L_exp: how far the amounts of detail of images without a target are from the expected ones. Deviations within
+        one standard error cost nothing."""
         expected = self.mean + torch.einsum("nl,lhwk->nhwk", z.cpu(), self.slopes)
-        expected = torch.minimum(torch.maximum(expected, self.least), self.most).to(picture.device)
-        found = amounts(picture.mean(dim=3, keepdim=True))
-        return _weighted(((found - expected).abs() - self.error.to(picture.device)).relu(), weight)
+        expected = torch.minimum(torch.maximum(expected, self.least), self.most).to(image.device)
+        found = amounts(image.mean(dim=3, keepdim=True))
+        return _weighted(((found - expected).abs() - self.error.to(image.device)).relu(), weight)
 
 
 def _weighted(error: Float[Tensor, "N h w K"], weight: Float[Tensor, "H W 1"]) -> Float[Tensor, ""]:
-    """Sum over the kinds of amounts, mean over pictures and cells, these weighted."""
+    """Sums over kinds of amounts, and takes the mean over images and the weighted mean over cells."""
     weight = _cells(weight[None])[0, ..., 0]
     return (error.mean(dim=0).sum(dim=2) * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def _cells(x: Float[Tensor, "N H W C"]) -> Float[Tensor, "N h w C"]:
-    """Means over CELL² texels."""
+    """Means over cells of CELL² texels."""
     return F.avg_pool2d(x.permute(0, 3, 1, 2), CELL).permute(0, 2, 3, 1)
