@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 SHOW_EVERY = 0.15  # seconds between two pictures at least; WebGL in software draws about ten a second
 SHOW_SHARE = 4  # and after each picture this many times as long for steps alone,
@@ -14,6 +14,7 @@ SHOW_WITHIN = 1.0  # but at most so many seconds
 RATE_OVER = 10  # steps the pace is averaged over
 
 
+@runtime_checkable
 class Shows(Protocol):
     """What a course asks its player for, in a worker."""
 
