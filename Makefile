@@ -28,6 +28,7 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(TWO) tests
 	$(BIN)/python -m pytest $(TWO) --nbval notebooks
+	$(BIN)/python tools/try_wheel.py
 
 lab: setup
 	$(BIN)/jupyter lab notebooks

@@ -3,6 +3,7 @@
 from jaxtyping import install_import_hook
 
 install_import_hook("ganfit_nb", "beartype.beartype")
+install_import_hook("ganfit_widgets", "type_check.checked")
 
 import pytest
 import torch

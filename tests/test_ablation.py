@@ -1,6 +1,7 @@
 import csv
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -11,6 +12,7 @@ from ganfit_nb.commands.cli import main
 from ganfit_nb.evaluation import ablation_report
 from ganfit_nb.evaluation.ablation import VARIANTS, side_by_side
 from ganfit_nb.face.texture import PcaTexture
+from ganfit_nb.results.export import to_pil
 from ganfit_nb.results.recipe import Recipe
 
 
@@ -64,6 +66,14 @@ def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
         monkeypatch.delitem(VARIANTS, name)
     monkeypatch.setattr(ablation_report, "UNSEEN_VIEWS", range(1_000_000, 1_000_002))
     portrait = str(asset_path("astronaut.png"))
+    draw, drawn, pages = ablation_report.sheet, [], []
+
+    def kept(*arguments):
+        drawn.append(arguments)
+        pages.append(draw(*arguments))
+        return pages[-1]
+
+    monkeypatch.setattr(ablation_report, "sheet", kept)
     command = ["evaluate", "ablation", portrait, "--known-face", "3", "--out", str(tmp_path), "--steps", "2"]
     assert main([*command, "--jobs", "1"]) == 0
     with (tmp_path / "ablation.csv").open(newline="") as file:
@@ -75,4 +85,15 @@ def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr().out.splitlines()
     assert [line[:11].strip() for line in told[1:3]] == ["full", "−L_pix"]
     with Image.open(tmp_path / "ablation.png") as sheet:
-        assert sheet.width > sheet.height / 3
+        assert sheet.size == tuple(round(120 * inches) for inches in pages[0].get_size_inches())
+    (photos, ablated), rows = drawn[0], len(ablation_report.ROWS)
+    axes = np.array(pages[0].axes).reshape(len(photos), rows, 1 + len(VARIANTS))
+    for block, photo, variants in zip(axes, photos, ablated, strict=True):
+        shown = [[axis.get_images()[0].get_array() for axis in column] for column in block[:, 1:].T]
+        assert np.array_equal(block[0, 0].get_images()[0].get_array(), np.asarray(to_pil(photo.image)))
+        for pictures, variant in zip(shown, variants, strict=True):
+            assert all(np.array_equal(*pair) for pair in zip(pictures, variant.pictures, strict=True))
+        assert not any(np.array_equal(*pair) for pair in zip(*shown, strict=True))  # without the loss, another face
+        assert [axis.get_xlabel().split(",")[0] for axis in block[-1, 1:]] == [
+            f"identity {variant.measures.identity_distance:.2f}" for variant in variants
+        ]

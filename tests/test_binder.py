@@ -1,9 +1,9 @@
 """A Binder installs what the package says it needs, in the versions that the stored outputs were made with."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
-import tomllib
 import yaml
 from packaging.requirements import Requirement
 

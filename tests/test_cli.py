@@ -1,5 +1,7 @@
 import json
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ganfit_nb.commands.cli import main
 from ganfit_nb.files.outputs import is_result
 
 PORTRAIT = asset_path("astronaut.png")
+README_MB = 1000  # "less than 1 GB"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def test_fit_json_tells_everything(result):
     assert (record["steps"], record["seed"], record["device"], record["interrupted"]) == (2, 5, "cpu", False)
     assert 0 < record["landmark_error"] < 0.1
     assert 0 < record["identity_distance"] < 2
-    assert 50 < record["peak_memory_mb"] < 4000
+    assert record["peak_memory_mb"] > 50
     assert record["seconds"] > 0
     assert [len(record["parameters"][name]) for name in ("identity", "expression", "camera", "light")] == [
         158,
@@ -45,6 +48,14 @@ def test_fit_json_tells_everything(result):
     assert len(record["losses"]["identity"]) == len(record["stages"])
     assert len(record["landmarks"]) == 68
     assert "torch" in record["versions"]
+
+
+def test_a_fit_needs_the_memory_that_the_readme_promises(tmp_path):
+    """In a process of its own: that of the tests has much in memory that no fit needs."""
+    command = "from ganfit_nb.commands.cli import main; main()"
+    options = ["fit", str(PORTRAIT), "--out", str(tmp_path), "--steps", "5"]
+    subprocess.run([sys.executable, "-c", command, *options], check=True, capture_output=True)
+    assert json.loads((tmp_path / "astronaut" / "fit.json").read_text())["peak_memory_mb"] < README_MB
 
 
 def test_the_linear_texture_can_take_the_gans_place(tmp_path):

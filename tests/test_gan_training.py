@@ -15,6 +15,7 @@ from ganfit_nb.networks.equalized import EqualizedLinear, pixel_norm, upsample
 from ganfit_nb.networks.marginals import Marginals, corpus_marginals
 from ganfit_nb.networks.progressive_generator import COARSE, Generator, Window, lightness_and_tint
 from ganfit_nb.training.skin.uv_corpus import UvCorpus, write_corpus
+from ganfit_nb.training.texture_gan import train_texture as train_texture_module
 from ganfit_nb.training.texture_gan.detail_amounts import detail_loss, placement_loss
 from ganfit_nb.training.texture_gan.discriminator import Discriminator, minibatch_stddev
 from ganfit_nb.training.texture_gan.gan_config import GanConfig
@@ -24,9 +25,9 @@ from ganfit_nb.training.texture_gan.train_texture import train_texture
 from ganfit_nb.training.texture_gan.training_maps import TrainingMaps
 
 SIZE, LATENT, WIDTH, COUNT = 128, 12, 512, 24
-# There are only twelve steps, so they must be long; the discriminator has not learnt yet, so it must weigh little.
+# Eight steps: they must be long, and the discriminator, which has not learnt to judge yet, must not lead.
 CONFIG = GanConfig(
-    schedule={64: 16, 128: 80}, latent=LATENT, width=WIDTH, lr=2e-2, adversarial_weight=0.03, detail_weight=1.0
+    schedule={64: 8, 128: 56}, latent=LATENT, width=WIDTH, lr=2e-2, adversarial_weight=0.03, detail_weight=1.0
 )
 
 
@@ -187,15 +188,16 @@ def test_a_resumed_training_is_the_straight_one(maps: TrainingMaps, tmp_path) ->
         assert torch.equal(value, second.generator_ema.state_dict()[name]), name
 
 
-def test_sittings_follow_each_other_and_leave_their_records(corpus: UvCorpus, tmp_path) -> None:
-    path = write_corpus(corpus, COUNT, tmp_path / "corpus")
-    config, out = replace(CONFIG, schedule={64: 8, 128: 16}), tmp_path / "gan"
+def test_sittings_follow_each_other_and_leave_their_records(corpus: UvCorpus, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(train_texture_module, "SAMPLES", 16)
+    path = write_corpus(corpus, COUNT // 2, tmp_path / "corpus")
+    config, out = replace(CONFIG, batch_size=4, schedule={64: 4, 128: 8}), tmp_path / "gan"
     first = list(train_texture(path, out, config, minutes=0.0))
     second = list(train_texture(path, out, config))
-    assert [step.images for step in first + second] == [8, 16, 24]
+    assert [step.images for step in first + second] == [4, 8, 12]
     assert list(train_texture(path, out, config)) == []
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [line["images"] for line in lines] == [8, 24]
+    assert [line["images"] for line in lines] == [4, 12]
     assert set(lines[1]["swd"]) == {"128", "64", "32", "16"}
     assert GanTexture.load(out / "texture_gan.safetensors").resolution == 128
     with Image.open(out / "sheet.png") as sheet:

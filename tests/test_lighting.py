@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tolerances import SINGLE
 
 from ganfit_nb.renderer import lighting, phong_numba, rasterizer_torch
 
@@ -27,7 +28,7 @@ def shade(phong, normal, p_l, albedo=0.5):
 @PHONG
 def test_light_and_eye_in_front(phong):
     expected = 0.5 * (0.3 + 0.6) + 0.6 * lighting.SPECULAR
-    assert shade(phong, [0.0, 0, 3], light([0, 0, 700])) == pytest.approx(expected, rel=1e-5)
+    assert shade(phong, [0.0, 0, 3], light([0, 0, 700])) == pytest.approx(expected, rel=SINGLE)
 
 
 @PHONG
@@ -35,7 +36,7 @@ def test_light_from_the_side(phong):
     """At 60° n·l = 1/2 and, with the eye along the normal, r·v = 1/2."""
     p_l = light([3**0.5 * 100, 0, 100])
     expected = 0.5 * (0.3 + 0.6 * 0.5) + 0.6 * lighting.SPECULAR * 0.5**lighting.SHININESS * 0.5
-    assert shade(phong, [0.0, 0, 1], p_l) == pytest.approx(expected, rel=1e-5)
+    assert shade(phong, [0.0, 0, 1], p_l) == pytest.approx(expected, rel=SINGLE)
 
 
 @PHONG
@@ -46,7 +47,7 @@ def test_light_from_behind_leaves_the_ambient(phong):
 @PHONG
 def test_not_clamped_and_no_falloff(phong):
     near, far = (shade(phong, [0.0, 0, 1], light([0, 0, d], colour=3.0)) for d in (200.0, 20000.0))
-    assert near == pytest.approx(far, rel=1e-5)
+    assert near == pytest.approx(far, rel=SINGLE)
     assert near > 1
 
 
@@ -81,7 +82,7 @@ def test_compiled_equals_plain(dtype):
     inputs = [t.detach().requires_grad_() for t in points(500, dtype)]
     plain, compiled = lighting.phong(*inputs), compiled_phong(*inputs)
     weight = torch.randn_like(plain)
-    assert torch.allclose(plain, compiled, atol=1e-5)
+    assert torch.allclose(plain, compiled, atol=SINGLE)
     for a, b in zip(
         torch.autograd.grad(plain, inputs, weight), torch.autograd.grad(compiled, inputs, weight), strict=True
     ):

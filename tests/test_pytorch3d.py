@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 from meshes import two_eggs
+from tolerances import DEVICES, SAME_FACES
 from torch import Tensor
 
 from ganfit_nb import FaceModel, FitConfig, Photo, fit
@@ -69,7 +70,7 @@ def test_it_finds_the_faces_that_ours_finds(adapter, yaw):
     screen = torch.stack([project(vertices, orbit_camera(turn, 0.1), 48) for turn in (yaw, -yaw - 0.2)])
     ours, theirs = (module.pix_to_face(screen, faces, 48) for module in (rasterizer_torch, adapter))
     assert ours.shape == theirs.shape
-    assert float((ours == theirs).float().mean()) > 0.999
+    assert float((ours == theirs).float().mean()) > SAME_FACES
     assert int((ours >= 0).sum()) > 1000
 
 
@@ -83,8 +84,10 @@ def test_it_is_chosen_on_cuda_and_only_there(adapter):
     assert backend(torch.device("cpu")).__name__ != ADAPTER
 
 
-def test_without_it_plain_torch_serves_cuda(monkeypatch):
-    monkeypatch.delitem(sys.modules, ADAPTER, raising=False)
+def test_without_it_plain_torch_serves_cuda(adapter, monkeypatch):
+    """Also where it was imported before: its submodules would still be found."""
+    for name in [name for name in sys.modules if name == ADAPTER or name.startswith("pytorch3d.")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pytorch3d", None)
     _on_cuda.cache_clear()
     assert backend(torch.device("cuda")) is rasterizer_torch
@@ -96,4 +99,4 @@ def test_a_fit_on_cuda_is_that_of_the_cpu():
     photo, model = Photo.open(asset_path("astronaut.png")), FaceModel.default()
     runs = [list(fit(photo, model, FitConfig(steps=5, size=128, device=device)))[-1] for device in ("cpu", "cuda")]
     for name, value in runs[0].losses.items():
-        assert runs[1].losses[name] == pytest.approx(value, rel=0.02), name
+        assert runs[1].losses[name] == pytest.approx(value, rel=DEVICES), name

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from meshes import egg, smooth_texture, two_eggs
+from tolerances import AT_A_VERTEX, CAMERA_MOVES, DOUBLE_TWINS, HEAD_MOVES, SINGLE, SMOOTH
 
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.renderer import interpolate, rasterize, rasterizer_numba, rasterizer_torch, render
@@ -58,7 +59,7 @@ def test_single_precision_barycentric_coordinates():
     screen = project(vertices, orbit_camera(0.3, 0.1), 256)
     ours = rasterize(screen, faces, 256)
     bary, depth = rasterizer_torch.barycentric(screen.double(), ours.corners, ours.pixels, 256)
-    assert (ours.bary - bary).abs().max() < 1e-5
+    assert (ours.bary - bary).abs().max() < SINGLE
     assert (ours.depth - depth).abs().max() < 1e-3
 
 
@@ -122,8 +123,8 @@ def test_texture_sampling_equals_grid_sample():
         values = sample(textures, uv, view)
         results.append((values, *torch.autograd.grad(values, (textures, uv), weight)))
     for compiled, plain, oracle in zip(*results, strict=True):
-        assert torch.allclose(compiled, oracle, atol=1e-10)
-        assert torch.allclose(plain, oracle, atol=1e-10)
+        assert torch.allclose(compiled, oracle, atol=DOUBLE_TWINS)
+        assert torch.allclose(plain, oracle, atol=DOUBLE_TWINS)
 
 
 def test_compiled_normals_equal_plain_ones_and_point_outwards():
@@ -135,7 +136,7 @@ def test_compiled_normals_equal_plain_ones_and_point_outwards():
         normals = module.vertex_normals(vertices, faces)
         results.append((normals, *torch.autograd.grad(normals, vertices, weight)))
     for ours, oracle in zip(*results, strict=True):
-        assert torch.allclose(ours, oracle, atol=1e-9)
+        assert torch.allclose(ours, oracle, atol=DOUBLE_TWINS)
     outward = vertices / torch.tensor([75.0, 105, 90]) ** 2
     assert torch.cosine_similarity(normals, outward, dim=1).min() > 0.99
 
@@ -234,7 +235,7 @@ def test_gradient_of_moving_the_head(move):
     scene = Scene()
     direction = torch.eye(3, dtype=D)["xyz".index(move)] if move != "scale" else scene.vertices / 100
     integral, difference = integral_and_difference(lambda t: scene.loss(vertices=scene.vertices + t * direction))
-    assert integral == pytest.approx(difference, rel=0.03)
+    assert integral == pytest.approx(difference, rel=HEAD_MOVES)
 
 
 @pytest.mark.parametrize("number", range(7))
@@ -243,7 +244,7 @@ def test_gradient_to_each_camera_number(number):
     step = torch.tensor([20.0, 20, 20, 1, 1, 20, 0.1], dtype=D)[number]
     direction = torch.eye(7, dtype=D)[number] * step
     integral, difference = integral_and_difference(lambda t: scene.loss(camera=scene.camera + t * direction))
-    assert integral == pytest.approx(difference, rel=0.05)
+    assert integral == pytest.approx(difference, rel=CAMERA_MOVES)
 
 
 def test_without_antialiasing_outlines_have_no_gradient():
@@ -260,10 +261,10 @@ def test_gradient_to_light_and_texture():
         gradient, difference = gradient_and_difference(
             lambda t, d=direction: scene.loss(light=scene.light + t * d), 1e-4
         )
-        assert gradient == pytest.approx(difference, rel=1e-5)
+        assert gradient == pytest.approx(difference, rel=SMOOTH)
     direction = torch.randn_like(scene.texture)
     gradient, difference = gradient_and_difference(lambda t: scene.loss(texture=scene.texture + t * direction), 1e-4)
-    assert gradient == pytest.approx(difference, rel=1e-5)
+    assert gradient == pytest.approx(difference, rel=SMOOTH)
 
 
 def test_gradient_to_single_vertices_between_events():
@@ -278,7 +279,7 @@ def test_gradient_to_single_vertices_between_events():
         expected, difference = gradient_and_difference(
             lambda t, d=direction: scene.loss(vertices=scene.vertices + t * d), 1e-5
         )
-        assert expected == pytest.approx(difference, rel=1e-4)
+        assert expected == pytest.approx(difference, rel=AT_A_VERTEX)
 
 
 def test_all_gradients_equal_the_oracles(monkeypatch):

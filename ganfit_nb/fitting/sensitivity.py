@@ -27,7 +27,7 @@ from ganfit_nb.renderer import render, vertex_normals
 from ganfit_nb.renderer.rasterize import forward_mode
 
 FADE = 12.0  # mm over which one patch gives way to the next
-PUSH = 0.03  # mm by which a patch is moved to measure a loss's answer; more, and lips pass through each other
+PUSH = 0.003  # mm by which a patch is moved to measure a loss's answer; at 0.03 the nose jumps a pixel and lips cross
 
 
 def along(parameters: FaceParameters, group: str, index: int) -> FaceParameters:

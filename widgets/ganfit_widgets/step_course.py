@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 SHOW_EVERY = 0.15  # s, between two pictures at least; software WebGL draws about ten a second
 SHOW_SHARE = 4  # after a picture, only steps are computed for this many times the picture's time,
@@ -14,6 +14,7 @@ SHOW_WITHIN = 1.0  # s, but at most for this long
 RATE_OVER = 10  # number of steps that the pace is averaged over
 
 
+@runtime_checkable
 class Shows(Protocol):
     """The part of a player that a course calls, in a worker."""
 

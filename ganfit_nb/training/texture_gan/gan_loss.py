@@ -17,6 +17,7 @@ from ganfit_nb.training.texture_gan.detail_amounts import detail_loss, placement
 from ganfit_nb.training.texture_gan.discriminator import Discriminator
 from ganfit_nb.training.texture_gan.gan_batch import GanBatch
 from ganfit_nb.training.texture_gan.gan_config import GanConfig
+from ganfit_nb.training.texture_gan.mixed_precision import mixed_precision
 
 PENALTY_INTERVAL = 8  # steps from one gradient penalty to the next (lazy regularisation)
 PLACED = 2 * COARSE  # side of the finest image that L_rec compares outside the eyes
@@ -29,7 +30,7 @@ def discriminator_loss(
 ) -> Loss:
     """The discriminator's loss. `penalise` adds the gradient penalties, which count PENALTY_INTERVAL times."""
     images = torch.cat([batch.real, fake]).requires_grad_(penalise)
-    with torch.autocast(config.device, torch.bfloat16):
+    with mixed_precision(config.device):
         # Real and generated images run apart: minibatch standard deviation must not compare the two kinds.
         real_logits, fake_logits = (
             discriminator(part, batch.mean, batch.resolution, batch.alpha) for part in images.chunk(2)
@@ -57,7 +58,7 @@ def generator_loss(
     coded, target = fake[batch.coded].float(), batch.real[batch.coded]
 
     # L_adv, relativistic: the logit of a generated image should be above that of the real image beside it.
-    with torch.autocast(config.device, torch.bfloat16):
+    with mixed_precision(config.device):
         with torch.no_grad():
             real_logits = discriminator(batch.real, batch.mean, batch.resolution, batch.alpha)
         fake_logits = discriminator(fake, batch.mean, batch.resolution, batch.alpha)

@@ -4,9 +4,9 @@
     for step in training.steps():
         print(step.resolution, step.images, step.losses)
 
-A training may stop after any step. `save` and `resume` continue it, bit for bit on the CPU. The generator begins with
-what the corpus gives in closed form: the distribution of its codes, its principal components, the detail that codes
-place, and the bounds of tints.
+A training may stop after any step. `save` and `resume` continue it, bit for bit on the same CPU. The generator begins
+with what the corpus gives in closed form: the distribution of its codes, its principal components, the detail that
+codes place, and the bounds of tints.
 
 Up to WINDOW² the networks see whole maps. Above that they see one window a step, at a random place, because fine levels
 only add what is local; so a step costs the same at every resolution. gan_loss.py has the losses, and
@@ -33,6 +33,7 @@ from ganfit_nb.training.texture_gan.discriminator import Discriminator
 from ganfit_nb.training.texture_gan.gan_batch import GanBatch
 from ganfit_nb.training.texture_gan.gan_config import GanConfig
 from ganfit_nb.training.texture_gan.gan_loss import PENALTY_INTERVAL, discriminator_loss, generator_loss
+from ganfit_nb.training.texture_gan.mixed_precision import mixed_precision
 from ganfit_nb.training.texture_gan.training_maps import TrainingMaps
 
 GENERATOR_LR_MULTIPLIER = 0.4  # at the discriminator's own rate the generator outruns it
@@ -129,7 +130,7 @@ class GanTraining:
         """One update of the discriminator and one of the generator, on the same images."""
         config, lr = self.config, self.config.lr_at(self.images)
         batch = GanBatch.draw(self.maps, config, resolution, alpha, self.random)
-        with torch.autocast(config.device, torch.bfloat16):
+        with mixed_precision(config.device):
             fake = self.generator(batch.z, resolution, alpha, batch.window)
 
         penalise = self.updates % PENALTY_INTERVAL == 0
