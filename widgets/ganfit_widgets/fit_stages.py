@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganfit_nb.fitting.before_joint import ALIGN_STEPS, CONSISTENCY_STEPS
 from ganfit_nb.fitting.config import FitConfig
-from ganfit_nb.fitting.stages import ALIGN_STEPS, CONSISTENCY_STEPS
 from ganfit_nb.fitting.steps import FitStep, SetStep
 from ganfit_widgets.step_player import StepPlayer
 
