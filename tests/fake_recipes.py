@@ -22,9 +22,22 @@ from ganfit_nb.results.recipe import Recipe
 PAUSE = 0.2  # s a fit
 
 
+def tiny_photo(name: str) -> Photo:
+    """A black photo of that name."""
+    black, points = torch.zeros(16, 16, 3), torch.zeros(68, 2)
+    return Photo(black, points, None, black.to(torch.uint8), torch.eye(3)[:2], name, torch.zeros(1, 4), ())
+
+
+def tiny_step() -> FitStep:
+    """A step of a model with one mode of each kind."""
+    one = torch.zeros(1)
+    face = FaceParameters(one, one, one, torch.zeros(7), torch.zeros(9))
+    return FitStep("align", 0, face, {}, {}, {}, 0.0, NewtonState())
+
+
 @dataclass
 class FakeResult:
-    photo: Path
+    photo: Photo
 
     def write(self, directory, brief=False):
         with complete_result(directory, interrupted=False) as work:
@@ -53,11 +66,11 @@ class FakeRecipe(Recipe):
                 raise ZeroDivisionError("division by zero")
             case "deadly":
                 os._exit(9)
-        return path
+        return tiny_photo(path.stem)
 
     def steps(self, photo):
         time.sleep(PAUSE)
-        yield photo
+        yield tiny_step()
 
     def result(self, photo, steps, interrupted=False):
         return FakeResult(photo)
@@ -66,25 +79,9 @@ class FakeRecipe(Recipe):
         return ""
 
 
-def tiny_photo(name: str) -> Photo:
-    """A black photo of that name."""
-    black, points = torch.zeros(16, 16, 3), torch.zeros(68, 2)
-    return Photo(black, points, None, black.to(torch.uint8), torch.eye(3)[:2], name, torch.zeros(1, 4), ())
-
-
-def tiny_step() -> FitStep:
-    """A step of a model with one mode of each kind."""
-    one = torch.zeros(1)
-    face = FaceParameters(one, one, one, torch.zeros(7), torch.zeros(9))
-    return FitStep("align", 0, face, {}, {}, {}, 0.0, NewtonState())
-
-
 @dataclass(frozen=True)
 class PickyRecipe(FakeRecipe):
     """Its program holds two photos at most, and fails for one that is called ill."""
-
-    def photo(self, path):
-        return tiny_photo(super().photo(path).stem)
 
     def aligned(self, photo):
         return [tiny_step()]

@@ -95,5 +95,5 @@ def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
             assert all(np.array_equal(*pair) for pair in zip(pictures, variant.pictures, strict=True))
         assert not any(np.array_equal(*pair) for pair in zip(*shown, strict=True))  # without the loss, another face
         assert [axis.get_xlabel().split(",")[0] for axis in block[-1, 1:]] == [
-            f"identity {variant.measures.identity_distance:.2f}" for variant in variants
+            f"identity {variant.row.identity_distance:.2f}" for variant in variants
         ]

@@ -41,7 +41,7 @@ def test_a_batch_survives_a_worker_that_is_killed_and_a_photo_that_kills(cluster
 
 
 def test_a_scheduler_without_workers_is_one_sentence(monkeypatch):
-    monkeypatch.setattr("ganfit_nb.batches.workers.WORKER_SECONDS", 0.5)
+    monkeypatch.setattr(sys.modules["ganfit_nb.batches.workers"], "WORKER_SECONDS", 0.5)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
         pytest.raises(GanfitError, match="has no workers"),

@@ -12,7 +12,7 @@ from ganfit_nb.renderer.camera import orbit_camera
 from ganfit_widgets import GradientExplorer, VertexGradients
 
 SIZE = 64
-MODEL = FaceModel.default("pca")
+MODEL = FaceModel.default("pca").seen_at(SIZE)
 FACE = MODEL.mean_parameters().replace(camera=orbit_camera(0.4, 0.1))
 
 

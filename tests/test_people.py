@@ -19,7 +19,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def people(model):
-    person = known_face(model)
+    person = known_face(model, 7, 7)
     views = [person, second_view(person, 7, 1)]
     return [[Photo.open(asset_path("astronaut.png"))], [Photo.from_image(picture_of(model, v, 384)) for v in views]]
 

@@ -98,7 +98,8 @@ class IdentityNetwork:
 
     def to(self, device: torch.device | str) -> IdentityNetwork:
         """The same network on another device; this one stays where it is."""
-        return replace(self, network=copy.deepcopy(self.network).to(device))
+        template = replace(self.template, points=self.template.points.to(device), of_68=self.template.of_68.to(device))
+        return replace(self, network=copy.deepcopy(self.network).to(device), template=template)
 
     def shrink(self, landmarks: Float[Tensor, "68 2"]) -> int:
         """How many pixels of a picture with these landmarks become one of its crop."""

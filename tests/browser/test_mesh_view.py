@@ -224,7 +224,7 @@ def test_texture_clay_values_and_another_topology(opened, lab, shot):
 
 @pytest.mark.parametrize("width", [299, 300])  # a new canvas is 300 by 150
 def test_a_view_of_any_width_draws_squares(opened, width):
-    script = files("ganfit_nb").joinpath("mesh_viewer.js").read_text(encoding="utf-8")
+    script = files("ganfit_nb.results").joinpath("mesh_viewer.js").read_text(encoding="utf-8")
     opened.page.set_content(f"<style>.ganfit-canvas {{ width: {width}px; height: {width}px; }}</style>")
     opened.page.add_script_tag(type="module", content=script + DRAW)
     opened.page.wait_for_function("() => window.drawn")

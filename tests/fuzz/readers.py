@@ -109,6 +109,7 @@ def records(folder: Path) -> Sequence[Seed]:
         **dict.fromkeys(("identity_distance", "landmark_error", "seconds"), 0.5),
         **recipe.settings(),
         "interrupted": False,
+        "parameters": {},
     }
     (folder / "photo.png").touch()
     (folder / "a").mkdir()
