@@ -27,7 +27,8 @@ from ganfit_nb.evaluation.scan_error import (
     Scan,
     scan_error,
 )
-from ganfit_nb.files.outputs import claim_file, has_keys, read_record, write_json
+from ganfit_nb.files.outputs import write_json
+from ganfit_nb.files.stored import stored_record
 from ganfit_nb.fitting.steps import SetStep
 from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.model_files.registration import register
@@ -102,12 +103,12 @@ def evaluate(root: Path, out: Path, recipe: Recipe, data: str, say: Callable[[st
     return records
 
 
-def read_stored(path: Path, recipe: Recipe, data: str) -> dict[str, Any] | None:
-    """A stored record, or None; GanfitError when it is not ours, or was made with another recipe or of other data."""
-    claim_file(path, has_keys("data", "settings", "errors", "problems"))
-    if not path.is_file():
-        return None
-    record = read_record(path)
+def read_stored(path: Path, recipe: Recipe, data: str) -> dict[str, Any]:
+    """A stored record, empty where there is none; GanfitError when it is not ours, or was made with another recipe or
+    of other data."""
+    record = stored_record(path, ("data", "settings", "errors", "problems"))
+    if not record:
+        return {}
     settings = record["settings"] if isinstance(record["settings"], dict) else {}
     difference = recipe.differs_from(settings) if record["data"] == data else f"{record['data']}, not {data}"
     if difference:

@@ -22,11 +22,10 @@ from torch import Tensor
 
 from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.face.texture_errors import high_frequencies
-from ganfit_nb.photos.photo import default_detector
+from ganfit_nb.photos.photo import OUTER_EYE_CORNERS, default_detector
 
 SIZE = 256  # side of the rendering
 INSIDE = slice(17, 68)  # the landmarks without the jaw, which detectors place differently
-OUTER_EYE_CORNERS = (36, 45)
 BLUR = 16  # side of the cells that asymmetry is measured on, in texels
 SLACK = 1.1  # factor by which limits lie beyond the extremes of real maps
 
