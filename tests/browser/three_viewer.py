@@ -57,7 +57,8 @@ def three_package() -> Path | None:
         )
         archive = KEPT.parent / named.stdout.strip()
         with tarfile.open(archive) as packed:
-            packed.extractall(KEPT, filter="data")
+            safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.4 has it
+            packed.extractall(KEPT, **safely)
         archive.unlink()
     return KEPT / "package" if KEPT.exists() else None
 
