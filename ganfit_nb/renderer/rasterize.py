@@ -16,14 +16,7 @@ from torch import Tensor
 from ganfit_nb.renderer import rasterizer_torch
 from ganfit_nb.renderer.fragments import Fragments
 
-try:
-    from numba import config
-
-    from ganfit_nb.renderer import rasterizer_numba
-
-    _COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]  # interpreted, the kernels take minutes
-except ImportError:  # numba follows new Python versions with some delay
-    _COMPILED = False
+_COMPILED = True  # False in tests that compare with plain torch
 _FORWARD = ContextVar("_FORWARD", default=False)
 
 
@@ -46,8 +39,20 @@ def backend(device: torch.device) -> ModuleType:
     if _FORWARD.get():
         return rasterizer_torch
     if device.type == "cpu" and _COMPILED:
-        return rasterizer_numba
+        return _on_cpu()
     return _on_cuda() if device.type == "cuda" else rasterizer_torch
+
+
+@cache
+def _on_cpu() -> ModuleType:
+    """Loaded at the first picture: numba takes a fifth of a second."""
+    try:
+        from numba import config
+    except ImportError:  # numba follows new Python versions with some delay
+        return rasterizer_torch
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]  # interpreted, the kernels take minutes
+        return rasterizer_torch
+    return import_module("ganfit_nb.renderer.rasterizer_numba")
 
 
 @cache
