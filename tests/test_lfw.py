@@ -6,7 +6,7 @@ import pytest
 from ganfit_nb import GanfitError
 from ganfit_nb.commands.cli import main
 from ganfit_nb.evaluation import lfw_report
-from ganfit_nb.evaluation.judge import Embeddings
+from ganfit_nb.evaluation.judgements import Embeddings
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.lfw import Pair, first_of_each_fold, pictures_of, read_pairs, write_pairs
 from ganfit_nb.evaluation.lfw_report import report
@@ -118,7 +118,8 @@ def test_the_stand_in_is_evaluated_resumably(stand_in, tmp_path, capsys, monkeyp
     told = capsys.readouterr()
     assert f"{first}: " in told.err
     assert told.out.startswith("stand-in for LFW")
-    assert "not independent" in told.out
+    assert "judged by face-reidentification" in told.out
+    assert "not independent" not in told.out
     assert "2 pairs are left out" in told.out
     record = json.loads((tmp_path / "lfw.json").read_text())
     assert record["pictures"] == 7

@@ -18,6 +18,7 @@ from ganfit_nb.face.shape_prior import ShapeFromIdentity
 from ganfit_nb.face.texture import PcaTexture
 from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.networks.mediapipe import FaceDetection, FaceMesh
+from ganfit_nb.results.judge import Judge
 from ganfit_nb.training.skin.uv_resample import skin_coordinates
 
 LOADERS: dict[str, Callable[[], object]] = {
@@ -25,6 +26,7 @@ LOADERS: dict[str, Callable[[], object]] = {
     "texture_gan": GanTexture.default,
     "texture_pca": PcaTexture.default,
     "dlib_resnet": IdentityNetwork.default.__wrapped__,  # past its cache
+    "face_reidentification": Judge.independent.__wrapped__,
     "face_detection": FaceDetection,
     "face_mesh": FaceMesh,
     "skin_uv": skin_coordinates,

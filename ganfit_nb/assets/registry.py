@@ -118,6 +118,14 @@ SHIPPED = (
         "dlib, Davis King",
     ),
     Asset(
+        "judge",
+        "face_reidentification.safetensors",
+        2.2,
+        "30b050941b4adc601c98d43654e6e28259162da67dfd40416f3067be71b6e42e",
+        APACHE,
+        "Open Model Zoo, Intel",
+    ),
+    Asset(
         "landmarks",
         "face_detection.safetensors",
         0.2,

@@ -14,13 +14,13 @@ from ganfit_nb.errors import GanfitError
 
 if TYPE_CHECKING:
     from ganfit_nb.batches.batch import Task
-    from ganfit_nb.evaluation.judge import Embeddings
+    from ganfit_nb.evaluation.judgements import Embeddings
     from ganfit_nb.evaluation.lfw import Pair
     from ganfit_nb.evaluation.lfw_report import LfwReport, PairSimilarities
 
 DESCRIPTION = """Fits the photos of LFW that pairs.txt names and writes DIR/lfw.json, figure_6.png and figure_7.png.
-Similarities are those of the recogniser named by --judge. The paper fits with ArcFace and judges by VGG-Face; dlib
-judging a fit with dlib is not independent: use --identity arcface with --judge dlib, or the reverse, if you can."""
+Similarities are those of the recogniser named by --judge. The paper fits with ArcFace and judges by VGG-Face. Our
+default judge is a network that no fit optimises. A judge that is also the fit's --identity is not independent."""
 
 
 FIGURES = ("figure_6.png", "figure_7.png")
@@ -33,7 +33,11 @@ def add_parser(experiments: Any) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for fits and results")
     command.add_argument("--pairs", type=Path, metavar="FILE", help="list of pairs (default: ROOT/pairs.txt)")
     command.add_argument("--per-fold", type=int, metavar="N", help="only the first N pairs of either kind a fold")
-    command.add_argument("--judge", default="dlib", help="recogniser that judges, as for --identity (%(default)s)")
+    command.add_argument(
+        "--judge",
+        default="face-reidentification",
+        help="recogniser that judges: %(default)s (the default), which no fit uses, or one of those for --identity",
+    )
     add_recipe_arguments(command)
     batch.add_arguments(command)
     command.set_defaults(run=run)
@@ -67,18 +71,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def judged(tasks: list[Task], options: argparse.Namespace) -> dict[str, Embeddings]:
-    """The judge's embeddings of every fitted photo, by its name.
+    """The judge's embeddings of every fitted photo whose face it found in both pictures, by its name.
 
     They are in the order of the tasks, so that sums over them do not change from run to run.
     """
     from ganfit_nb.batches.workers import workers
-    from ganfit_nb.evaluation.judge import judgements
+    from ganfit_nb.evaluation.judgements import judgements
 
     store = options.out / f"judged-by-{Path(options.judge).stem}"
     with workers(options.jobs, options.scheduler):
         told = judgements(tasks, options.judge, store.absolute())
         embeddings = dict(tqdm(told, desc="judging", total=len(tasks), unit="photo"))
-    return {task.name: embeddings[task.name] for task in tasks}
+    return {task.name: found for task in tasks if (found := embeddings[task.name])}
 
 
 def write(embeddings: dict[str, Embeddings], pairs: list[Pair], options: argparse.Namespace) -> None:
@@ -109,7 +113,9 @@ def summary(found: LfwReport, options: argparse.Namespace) -> str:
     if found.judge == options.identity:
         lines.append("The judge is the network that the fits were optimised for, so its verdict is not independent.")
     if found.missing:
-        lines.append(f"{found.missing} pairs are left out, since a photo could not be fitted.")
+        lines.append(
+            f"{found.missing} pairs are left out, since a photo could not be fitted or its rendering shows no face."
+        )
     return "\n".join(lines)
 
 

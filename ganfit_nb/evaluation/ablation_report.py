@@ -19,12 +19,15 @@ from ganfit_nb.evaluation.ablation import VARIANTS, Variant
 from ganfit_nb.evaluation.known_face import shape_error
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.plots import figure
+from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.files.outputs import replaced
 from ganfit_nb.fitting.losses import LossWeights
 from ganfit_nb.fitting.objective import Objective
+from ganfit_nb.fitting.second_view import second_view
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import from_lists, to_pil
+from ganfit_nb.results.likeness import Likeness
 from ganfit_nb.results.overlay import face_region, over_photo
 from ganfit_nb.results.recipe import Recipe
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNSEEN_VIEWS = range(1_000_000, 1_000_008)  # second views that no fit is long enough to have met
-CELL, CAPTION = 1.6, 0.8  # inches: a picture's side, and the height of the figures below it
+CELL, CAPTION = 1.6, 0.95  # inches: a picture's side, and the height of the figures below it
 ROWS = ("over the photo", "geometry", "without light")
 
 
@@ -41,17 +44,21 @@ ROWS = ("over the photo", "geometry", "without light")
 class AblationRow:
     """One variant's figures, every one of them also where the variant went without the term.
 
-    identity_distance  Euclidean, of dlib's descriptors of photo and rendering
-    turned_identity    L̂_id, mean over views that no fit has met; 1 is two different people
-    content, pixel     L_con and L_pix
-    landmark_error     of the eye distance
-    shape_error        mm, up to a similarity, where the true shape is known
+    identity_distance    Euclidean, of dlib's descriptors of photo and rendering
+    identity_similarity  cosine, of the independent judge; None where it finds no face
+    turned_identity      L̂_id, mean over views that no fit has met; 1 is two different people
+    turned_similarity    the independent judge's cosine in the same views, mean over those in which it finds a face
+    content, pixel       L_con and L_pix
+    landmark_error       of the eye distance
+    shape_error          mm, up to a similarity, where the true shape is known
     """
 
     photo: str
     variant: str
     identity_distance: float
+    identity_similarity: float | None
     turned_identity: float
+    turned_similarity: float | None
     content: float
     pixel: float
     landmark_error: float
@@ -76,7 +83,7 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
     name, variant = task.name.rsplit("/", 1)
     record, model = fit_record(task), task.recipe.face_model().seen_at(photo.size)
     parameters = from_lists(record["parameters"])
-    terms = _terms(task.recipe, photo, parameters)
+    terms, likeness = _terms(task.recipe, photo, parameters), Likeness(photo)
     truth = None if known is None else KnownPeople(model.morphable).identity(known)
     rendering = model.render(parameters, photo.size)
     over = over_photo(photo, rendering, face_region(model, rendering))
@@ -85,6 +92,8 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
         photo=name,
         variant=variant,
         identity_distance=record["identity_distance"],
+        identity_similarity=likeness.similarity(rendering.image),
+        turned_similarity=_turned_similarity(likeness, model, parameters, task.recipe.config.seed),
         landmark_error=record["landmark_error"],
         shape_error=None if truth is None else shape_error(model.morphable, parameters.identity, truth),
         seconds=record["seconds"],
@@ -102,6 +111,13 @@ def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str
     return {"turned_identity": float(torch.stack(views).mean())} | {name: float(term) for name, term in seen.items()}
 
 
+def _turned_similarity(likeness: Likeness, model: FaceModel, parameters: FaceParameters, seed: int) -> float | None:
+    views = [second_view(parameters, seed, index) for index in UNSEEN_VIEWS]
+    pictures = [model.render(view, likeness.photo.size).image for view in views]
+    found = [similarity for picture in pictures if (similarity := likeness.similarity(picture)) is not None]
+    return float(np.mean(found)) if found else None
+
+
 def write_table(rows: Sequence[AblationRow], path: Path) -> None:
     """All figures as CSV."""
     with replaced(path) as work, work.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
@@ -114,7 +130,9 @@ def summary(rows: Sequence[AblationRow]) -> str:
     """The means over all photos, as a table to print."""
     columns = {
         "identity_distance": "identity",
-        "turned_identity": "turned",
+        "identity_similarity": "similarity",
+        "turned_identity": "turned id",
+        "turned_similarity": "turned sim",
         "content": "content",
         "pixel": "pixel",
         "landmark_error": "landmarks",
@@ -166,7 +184,11 @@ def _title(variant: Variant) -> str:
 
 def _caption(row: AblationRow) -> str:
     shape = "" if row.shape_error is None else f"\nshape {row.shape_error:.2f} mm"
+    seen, turned = (
+        "–" if value is None else f"{value:.2f}" for value in (row.identity_similarity, row.turned_similarity)
+    )
     return (
         f"identity {row.identity_distance:.2f}, turned {row.turned_identity:.2f}\n"
+        f"similarity {seen}, turned {turned}\n"
         f"pixel {row.pixel:.3f}\nlandmarks {row.landmark_error:.3f}{shape}"
     )

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray as Array
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.evaluation.judge import Embeddings
+from ganfit_nb.evaluation.judgements import Embeddings
 from ganfit_nb.evaluation.lfw import Pair
 from ganfit_nb.evaluation.verification import Verification, verify
 
@@ -37,7 +37,7 @@ class LfwReport:
     rendering_to_photo  cosine similarity of every photo to its rendering (Fig. 6)
     renderings, photos  of the pairs: what Fig. 7 shows, and what the same recogniser makes of the photos themselves
     judge, data         the recogniser, and what the pictures are
-    missing             pairs left out because a photo could not be fitted
+    missing             pairs left out because a photo could not be fitted, or no face was found in its rendering
     """
 
     rendering_to_photo: Float[Array, " N"]

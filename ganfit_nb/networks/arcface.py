@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.networks.identity import CropTemplate, IdentityNetwork
+from ganfit_nb.networks.identity import CropTemplate, IdentityNetwork, five_point_template
 from ganfit_nb.networks.onnx_recogniser import SIZE, OnnxRecogniser, load_onnx
 
 LICENCE = "insightface's model packs are for non-commercial research purposes only"
@@ -21,7 +21,6 @@ PACKS = ("antelopev2", "buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc")  # i
 FIVE_POINTS = torch.tensor(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-FIVE_OF_68 = (range(36, 42), range(42, 48), [30], [48], [54])  # each the mean of these iBUG points
 
 # Different people's embeddings are about orthogonal: that is what the angular margin is for.
 DIFFERENT_PEOPLE = 1.0
@@ -45,10 +44,7 @@ def load_arcface(name: str = "arcface") -> IdentityNetwork:
 
 def template() -> CropTemplate:
     """The 112×112 crop that insightface's `norm_crop` cuts out."""
-    of_68 = torch.zeros(len(FIVE_OF_68), 68)
-    for row, points in enumerate(FIVE_OF_68):
-        of_68[row, list(points)] = 1 / len(points)
-    return CropTemplate(FIVE_POINTS + 0.5, of_68, SIZE, in_crop=True)
+    return five_point_template(FIVE_POINTS + 0.5, SIZE)
 
 
 def find_recogniser(name: str) -> Path:

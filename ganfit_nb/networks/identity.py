@@ -55,6 +55,18 @@ class CropTemplate:
     in_crop: bool = False
 
 
+# The iBUG points of which the eyes' centres, the tip of the nose and the corners of the mouth are the means.
+FIVE_OF_68 = (range(36, 42), range(42, 48), [30], [48], [54])
+
+
+def five_point_template(points: Float[Tensor, "5 2"], size: int) -> CropTemplate:
+    """A crop in which eyes, tip of the nose and corners of the mouth come as near as they can to `points`, px."""
+    of_68 = torch.zeros(len(FIVE_OF_68), 68)
+    for row, indices in enumerate(FIVE_OF_68):
+        of_68[row, list(indices)] = 1 / len(indices)
+    return CropTemplate(points, of_68, size, in_crop=True)
+
+
 DLIB_TEMPLATE = CropTemplate(TEMPLATE, torch.eye(68)[TEMPLATE_INDICES], CROP_SIZE)
 
 

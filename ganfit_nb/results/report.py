@@ -19,12 +19,15 @@ from PIL import Image
 from torch import Tensor
 
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.networks.face_reidentification import DIFFERENT_PEOPLE, SAME_PERSON
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.results.curves import draw_curves
 
 VIEWER = "mesh_viewer.js"
 NUMBERS = {  # of fit.json, in words
     "identity_distance": "identity distance (Euclidean, dlib; one person below 0.6)",
+    "identity_similarity": "identity similarity (cosine, a judge that no fit has seen; photos of one person "
+    f"{SAME_PERSON:.2f}, of different people {DIFFERENT_PEOPLE:.2f})",
     "landmark_error": "landmark error (of the distance of the eyes' outer corners)",
     "steps": "steps of the joint stage",
     "seconds": "seconds",
@@ -88,6 +91,8 @@ def _table(rows: Iterable[tuple[str, Any]]) -> str:
 
 
 def _figure(value: Any) -> str:
+    if value is None:
+        return "no face was found"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

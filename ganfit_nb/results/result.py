@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from ganfit_nb.face.face_model import FaceModel
 from ganfit_nb.files.outputs import RESULT, complete_result, write_json
 from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.steps import FitStep
-from ganfit_nb.networks.identity import IdentityNetwork, aligned_crop
+from ganfit_nb.networks.face_reidentification import DIFFERENT_PEOPLE, SAME_PERSON
 from ganfit_nb.photos.faces_found import Choice, faces_found_sheet
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import as_lists, write_meshes
+from ganfit_nb.results.likeness import Likeness
 from ganfit_nb.results.overlay import overlay
 from ganfit_nb.results.report import report
 from ganfit_nb.versions import versions
@@ -55,15 +57,18 @@ class Result:
         return self.photo.landmark_error(self.landmarks())
 
     def identity_distance(self) -> float:
-        """Euclidean distance of the recogniser's descriptors of photo and rendering; dlib takes < 0.6 as the same
-        person."""
-        rendering = self.model.render(self.final.parameters, self.photo.size)
-        crops = [
-            aligned_crop(self.photo.image.permute(2, 0, 1), self.photo.landmarks),
-            aligned_crop(rendering.image.clamp(0, 1).permute(2, 0, 1), self.landmarks()),
-        ]
-        embedding = IdentityNetwork.default().features(torch.stack(crops)).embedding
-        return float((embedding[0] - embedding[1]).norm())
+        """`Likeness.distance` of photo and rendering."""
+        return Likeness(self.photo).distance(self._rendering, self.landmarks())
+
+    def identity_similarity(self) -> float | None:
+        """`Likeness.similarity` of photo and rendering."""
+        return Likeness(self.photo).similarity(self._rendering)
+
+    @cached_property
+    def _rendering(self) -> torch.Tensor:
+        """(S, S, 3) the fitted face, as the photo shows it."""
+        with torch.no_grad():
+            return self.model.render(self.final.parameters, self.photo.size).image
 
     def record(self) -> dict[str, Any]:
         """The content of fit.json."""
@@ -72,6 +77,8 @@ class Result:
             "photo": Path(self.photo.source).name,
             "interrupted": self.interrupted,
             "identity_distance": self.identity_distance(),
+            "identity_similarity": self.identity_similarity(),
+            "identity_similarity_usual": {"same_person": SAME_PERSON, "different_people": DIFFERENT_PEOPLE},
             "landmark_error": self.landmark_error(),
             "seconds": self.final.seconds,
             "peak_memory_mb": peak_memory_mb(),
@@ -95,11 +102,15 @@ class Result:
         }
 
     def summary(self, directory: Path) -> str:
-        """What was reached, in two lines."""
+        """What was reached, in three lines."""
         state = "interrupted" if self.interrupted else "done"
+        similarity = self.identity_similarity()
         return (
             f"{directory}: {state} after {self.final.seconds:.0f} s, identity distance {self.identity_distance():.2f} "
             f"(same person below 0.6), landmark error {self.landmark_error():.3f} of the eye distance.\n"
+            "Cosine similarity of photo and rendering to a judge that no fit has seen: "
+            f"{'no face was found' if similarity is None else f'{similarity:.2f}'} "
+            f"(photos of one person {SAME_PERSON:.2f}, of different people {DIFFERENT_PEOPLE:.2f}).\n"
             f"Look at {directory / 'report.html'} in a browser; open {directory / 'mesh.obj'} or mesh.glb in Blender."
         )
 

@@ -65,6 +65,7 @@ class SetResult:
             "photos": list(results),
             "interrupted": self.interrupted,
             "identity_distance": float(np.mean([result.identity_distance() for result in results.values()])),
+            "identity_similarity": _mean_found([result.identity_similarity() for result in results.values()]),
             "landmark_error": float(np.mean([result.landmark_error() for result in results.values()])),
             "seconds": last.seconds,
             "steps": last.index if last.stage == "joint" else 0,
@@ -73,3 +74,9 @@ class SetResult:
             "totals": [step.total for step in self.steps],
             "stages": [step.stage for step in self.steps],
         }
+
+
+def _mean_found(similarities: Sequence[float | None]) -> float | None:
+    """The mean over the photos where the judge found both faces; None where it found none."""
+    found = [similarity for similarity in similarities if similarity is not None]
+    return float(np.mean(found)) if found else None

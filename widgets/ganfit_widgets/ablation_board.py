@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import count
 from typing import Any
@@ -30,8 +30,15 @@ from ganfit_widgets.step_course import Course
 
 AT_FIRST = ("full", "no-identity", "no-pixel", "no-landmark", "pca")
 SIDE = 150  # px, width of a picture
-COLUMNS = {"variant": 0, "identity distance": 140, "landmarks, % of the eyes": 265, "pixels (Eq. 10)": 415}
-WIDTH, ROW = 540, 20
+COLUMNS = {
+    "variant": 0,
+    "identity distance": 140,
+    "landmarks, % of the eyes": 265,
+    "pixels (Eq. 10)": 415,
+    "similarity, at the end": 540,
+}
+DIGITS, BEST = (3, 2, 4, 2), (min, min, min, max)  # of the columns behind the variant
+WIDTH, ROW = 660, 20
 
 
 class _Fit:
@@ -157,7 +164,8 @@ class AblationBoard(FitStages):
             name: FittedPhoto.of(self.photo, self._model_of(name), step.parameters) for name, step in steps[-1].items()
         }
         pictures = {name: each.over for name, each in fitted.items()}
-        return pictures, {name: self._judge.measure(each) for name, each in fitted.items()}
+        at_end = self.remaining(steps) == 0
+        return pictures, {name: self._judge.measure(each, judged=at_end) for name, each in fitted.items()}
 
     def draw(self, content: tuple[dict[str, Float[Tensor, "H W 3"]], dict[str, Measures]]) -> None:
         """Updates the pictures and the table."""
@@ -207,16 +215,23 @@ def _draw_table(measures: Mapping[str, Measures | None]) -> Drawing:
     for title, x in COLUMNS.items():
         drawing.text(x + 4, 14, title)
     drawing.line(0, ROW, WIDTH, ROW, strong=True)
-    rows = {label: (m.identity, 100 * m.landmarks, m.pixel) for label, m in measures.items() if m}
-    columns = [list(column) for column in zip(*rows.values(), strict=True)]
-    best = [min(column) if column.count(min(column)) == 1 else None for column in columns]  # a tie has no best
+    rows = {label: (m.identity, 100 * m.landmarks, m.pixel, m.similarity) for label, m in measures.items() if m}
+    columns = list(zip(*rows.values(), strict=True)) or [()] * len(DIGITS)
+    best = [_best(column, better) for column, better in zip(columns, BEST, strict=True)]
     for number, label in enumerate(measures, 1):
         y = ROW * number + 15
         drawing.text(4, y, label)
-        figures = zip(rows[label], best, (3, 2, 4), strict=True) if label in rows else ()
-        for x, (value, least, digits) in zip(list(COLUMNS.values())[1:], figures, strict=False):  # none at first
-            drawing.text(x + 4, y, f"{value:.{digits}f}{'  ← best' if least == value else ''}")
+        figures = zip(list(COLUMNS.values())[1:], rows.get(label, [None] * len(DIGITS)), best, DIGITS, strict=True)
+        for x, value, best_value, digits in figures:
+            if value is not None:
+                drawing.text(x + 4, y, f"{value:.{digits}f}{'  ← best' if value == best_value else ''}")
     return drawing
+
+
+def _best(column: Sequence[float | None], better: Callable[[list[float]], float]) -> float | None:
+    """The best known value of a column. A tie has no best."""
+    known = [value for value in column if value is not None]
+    return better(known) if known and known.count(better(known)) == 1 else None
 
 
 def _toggle(variant: Variant) -> widgets.ToggleButton:

@@ -136,14 +136,14 @@ class FitPlayer(FitStages):
 
     @property
     def measures(self) -> Measures | None:
-        """The measures of the shown step; None before the first step."""
+        """The measures of the shown step; None before the first step. The judge is asked at the end of a fit alone."""
         return self._side.measures
 
     def measure(self, steps: list[FitStep]) -> Measures | None:
         """The measures of the last of `steps`, for instance of another course; None without steps."""
         if not steps:
             return None
-        return self._judge.measure(FittedPhoto.of(self.photo, self._seen, steps[-1].parameters))
+        return self._judge.measure(FittedPhoto.of(self.photo, self._seen, steps[-1].parameters), judged=True)
 
     def export(self, directory: Path | str) -> None:
         """Writes the files of `ganfit fit` for the shown step, and the fit up to it as fit.gif.
@@ -203,7 +203,7 @@ class FitPlayer(FitStages):
                 at=len(steps) - 1 if len(steps) < len(self.steps) else None,
                 vertices=self.model.vertices(parameters),
                 fitted=fitted,
-                measures=self._judge.measure(fitted),
+                measures=self._judge.measure(fitted, judged=self.remaining(steps) == 0),
             )
 
     def draw(self, content: _Content) -> None:
