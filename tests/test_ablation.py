@@ -1,4 +1,5 @@
 import csv
+import json
 from dataclasses import asdict
 
 import numpy as np
@@ -97,3 +98,7 @@ def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
         assert [axis.get_xlabel().split(",")[0] for axis in block[-1, 1:]] == [
             f"identity {variant.row.identity_distance:.2f}" for variant in variants
         ]
+        for variant in variants:
+            record = json.loads((tmp_path / "fits" / variant.row.photo / variant.row.variant / "fit.json").read_text())
+            assert variant.row.identity_similarity == pytest.approx(record["identity_similarity"], abs=0.05)
+            assert -1 < variant.row.turned_similarity < variant.row.identity_similarity

@@ -10,6 +10,8 @@ from ganfit_nb.assets import asset_path
 from ganfit_nb.evaluation.ablation import VARIANTS
 from ganfit_nb.results.result import Result
 from ganfit_widgets import AblationBoard
+from ganfit_widgets.ablation_board import _draw_table
+from ganfit_widgets.measures import Measures
 
 CONFIG = FitConfig(steps=2, size=64)
 MODEL = FaceModel.default()
@@ -46,7 +48,17 @@ def test_the_table_is_measured_for_all(board):
     assert board.measures["no-pixel"].pixel > 0  # although its fit never computed it
     assert f"{board.measures['full'].identity:.3f}" in board._table._html.value
     assert "← best" in board._table._html.value
+    assert board.measures["full"].similarity == pytest.approx(full.identity_similarity())
     assert board.picture().width > 200
+
+
+def test_the_largest_similarity_is_the_best_and_what_is_not_judged_is_left_out():
+    measures = {"a": Measures(0.2, 0.1, 0.1, 0.5), "b": Measures(0.1, 0.1, 0.1, 0.6), "c": Measures(0.3, 0.1, 0.1)}
+    words = _draw_table(measures).svg("the table")
+    assert ">0.60  ← best<" in words
+    assert ">0.50<" in words
+    assert ">0.100  ← best<" in words  # the smallest distance
+    assert words.count("best") == 2  # the others are ties
 
 
 def test_the_picture_keeps_its_size(board):

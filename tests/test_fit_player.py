@@ -123,6 +123,20 @@ def test_the_numbers_are_those_of_the_result(finished):
     assert measures.pixel == pytest.approx(finished.steps[-1].losses["pixel"], rel=0.05)
     assert f"identity distance {measures.identity:.2f}" in finished._numbers.value
     assert f"pixels {measures.pixel:.3f}" in str(measures)
+    similarity = result.identity_similarity()
+    assert measures.similarity == pytest.approx(similarity, abs=0.05)  # of a smaller picture
+    assert f"independent judge {measures.similarity:.2f}" in finished._numbers.value
+
+
+def test_the_judge_is_asked_at_the_end_alone(finished):
+    """It takes longer than all other measures together."""
+    end = finished.shown
+    finished.scrub(end - 1)
+    assert finished.measures.similarity is None
+    assert "judge" not in finished._numbers.value
+    assert finished.measure(finished.steps[:-1]).similarity is not None
+    finished.scrub(end)
+    assert finished.measures.similarity is not None
 
 
 @pytest.fixture
