@@ -2,7 +2,7 @@
 
     python benchmarks/identity_statistics.py FOLDER
 
-FOLDER holds portraits named after the person up to the first digit or underscore (obama.jpg, obama2.jpg, biden_1.jpg).
+FOLDER holds photos as `people.py` reads them, two of one person at least.
 Prints the cosine distance of the embeddings (Eq. 8), the Euclidean one (0.6 is dlib's threshold), and for every
 activation Eq. 9's ‖F^j(a) - F^j(b)‖ / (H·W·C): mean over the pairs, and their range. `ganfit_nb/networks/identity.py`
 holds constants that came from here.
@@ -10,12 +10,12 @@ holds constants that came from here.
 
 from __future__ import annotations
 
-import re
 import sys
 from itertools import combinations
 from pathlib import Path
 
 import torch
+from people import people_in
 from torch import Tensor
 
 from ganfit_nb.errors import GanfitError
@@ -28,13 +28,13 @@ Features = tuple[Tensor, tuple[Tensor, ...]]  # embedding, activations after the
 
 def portraits(folder: Path) -> list[tuple[str, Photo]]:
     """(person, photo) for every usable file."""
-    people = []
-    for path in sorted(folder.iterdir()):
+    found = []
+    for person, path in [(person, path) for person, paths in people_in(folder).items() for path in paths]:
         try:
-            people.append((re.split(r"[\d_]", path.stem)[0], Photo.open(path)))
+            found.append((person, Photo.open(path)))
         except GanfitError as error:
             print(error, file=sys.stderr)
-    return people
+    return found
 
 
 def distances(a: Features, b: Features) -> list[float]:

@@ -1,143 +1,269 @@
-"""Are people like themselves? Fits every photo of a folder, and lets a recogniser judge that no fit has ever seen:
+"""Are people like themselves? Fits every person of a folder and asks a judge that no fit has seen:
 
-    python benchmarks/likeness.py FOLDER --judge face-reidentification-retail-0095.xml --out DIR [--other CHECKOUT]
+    python benchmarks/likeness.py FOLDER --out DIR [--steps 100] [--seeds 1] [--texture gan pca] [--other CHECKOUT]
 
-The judge is Intel's network of that name from the Open Model Zoo (OpenVINO's IR; `pip install openvino` runs it). It
-sees photo and rendering as any two pictures: the face is found anew in each. With --other every photo is also fitted by
-another checkout of this project. DIR/<photo>.png shows the photo and the renderings, the other checkout's first.
+FOLDER holds a folder for each person, or files called ann.jpg, ann_2.jpg, bob.jpg. The first photo of each person is
+fitted; the others are never fitted, and the rendering is compared with them, too. The judge of this checkout sees every
+picture as any other: it finds the face anew. The second views of Eq. 7 are random, so few people need several seeds.
+
+DIR/likeness.csv holds the figures of every fit. DIR/<person>.png shows the photo and, for each version, the rendering
+of the first seed and the same without light. With --other every person is also fitted by another checkout.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
+from people import people_in
+from PIL import Image
 
 from ganfit_nb import FaceModel, FitConfig, GanfitError, Photo, fit
-from ganfit_nb.networks.identity import CropTemplate, aligned_crop
-from ganfit_nb.photos.photo_files import photos_in
-from ganfit_nb.results.export import contact_sheet
+from ganfit_nb.photos.pixels import rgb_bytes
+from ganfit_nb.results.export import contact_sheet, to_pil
 from ganfit_nb.results.result import Result
 
 HERE = Path(__file__).resolve().parents[1]
 SIZE = 512
-CROP = 128
-# Eyes, tip of the nose and corners of the mouth in the judge's crop, and the iBUG points of which each is the mean.
-FIVE = torch.tensor([[0.3156, 0.4616], [0.6826, 0.4616], [0.5003, 0.6405], [0.3495, 0.8247], [0.6534, 0.8247]])
-OF_68 = (range(36, 42), range(42, 48), [30], [48], [54])
-Judge = Callable[[torch.Tensor], np.ndarray | None]
+FIGURES = "figures.json"
+Embedding = np.ndarray | None  # (D,) of length 1; None where no face was found
 
 
-def load_judge(path: Path) -> Judge:
-    """From a picture (H, W, 3) to the face's embedding of unit length; None where no face is found."""
-    import openvino
+@dataclass(frozen=True)
+class Row:
+    """A fit. Similarities are cosines of the rendering with the fitted photo, and with the person's other photos."""
 
-    network = openvino.Core().compile_model(path, "CPU")
-    of_68 = torch.zeros(len(OF_68), 68)
-    for row, points in enumerate(OF_68):
-        of_68[row, list(points)] = 1 / len(points)
-    template = CropTemplate(CROP * FIVE, of_68, CROP, in_crop=True)
+    person: str
+    version: str
+    seed: int
+    similarity: float
+    second_photo: float
+    landmark_error: float
+    pixel: float
+    seconds: float
 
-    def judge(image: torch.Tensor) -> np.ndarray | None:
+
+MEASURES = [field.name for field in fields(Row)][3:]
+
+
+def fit_all(options: argparse.Namespace) -> None:
+    """Fits everybody and leaves pictures and figures in a folder. Runs in the checkout that is measured."""
+    work, model, found = options.fit_into, FaceModel.default(options.texture[0]), {}
+    for person, paths in people_in(options.folder).items():
         try:
-            photo = Photo.from_image(image)
-        except GanfitError:
-            return None
-        crop = aligned_crop(photo.image.permute(2, 0, 1), photo.landmarks, template)
-        found = network(255 * crop.flip(0)[None].numpy())[0].ravel()  # BGR
-        return found / np.linalg.norm(found)
-
-    return judge
-
-
-def fit_all(folder: Path, work: Path, steps: int, seed: int) -> None:
-    """Fits every photo; leaves the pictures (.npy) and the figures in `work`. Runs in the checkout that is measured."""
-    model, config, figures = FaceModel.default(), FitConfig(steps=steps, seed=seed), {}
-    for path in photos_in(folder):
-        try:
-            photo = Photo.open(path)
+            photo = Photo.open(paths[0])
         except GanfitError as error:
             print(error, file=sys.stderr)
             continue
-        result = Result(photo, model, config, list(fit(photo, model, config)))
-        np.save(work / f"{path.stem}_photo.npy", photo.at(SIZE).image.numpy())
-        np.save(work / f"{path.stem}_fit.npy", model.render(result.final.parameters, SIZE).image.clamp(0, 1).numpy())
-        figures[path.stem] = {
-            "landmarks": result.landmark_error(),
-            "pixels": result.final.losses["pixel"],
-            "seconds": result.final.seconds,
-        }
-        (work / "figures.json").write_text(json.dumps(figures))
-        print(path.name, file=sys.stderr, flush=True)
+        to_pil(photo.at(SIZE).image).save(work / f"{file_name(person)}.png")
+        found[person] = [fit_once(photo, model, options.steps, seed, work, person) for seed in range(options.seeds)]
+        (work / FIGURES).write_text(json.dumps(found))
+        print(person, file=sys.stderr, flush=True)
 
 
-def pictures(work: Path, kind: str, names: list[str]) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(np.load(work / f"{name}_{kind}.npy")) for name in names}
+def fit_once(photo: Photo, model: FaceModel, steps: int, seed: int, work: Path, person: str) -> dict[str, float]:
+    config = FitConfig(steps=steps, seed=seed)
+    result = Result(photo, model, config, list(fit(photo, model, config)))
+    rendering = model.render(result.final.parameters, SIZE)
+    for kind, image in {"fit": rendering.image, "unlit": rendering.unlit}.items():
+        to_pil(image.clamp(0, 1)).save(work / f"{file_name(person)}-{kind}-{seed}.png")
+    return {
+        "landmark_error": result.landmark_error(),
+        "pixel": result.final.losses["pixel"],
+        "seconds": result.final.seconds,
+    }
+
+
+def file_name(person: str) -> str:
+    return person.replace("/", "-")
+
+
+@dataclass(frozen=True)
+class Version:
+    """What one checkout made with one texture: the folder of the pictures, and the figures of every seed by person."""
+
+    name: str
+    work: Path
+    figures: dict[str, list[dict[str, float]]]
+
+    def picture(self, person: str, kind: str = "", seed: int = 0) -> Image.Image:
+        """The fitted photo, or what `fit_once` has left: "fit", or "unlit"."""
+        return Image.open(self.work / (file_name(person) + (f"-{kind}-{seed}" if kind else "") + ".png"))
+
+
+def versions(options: argparse.Namespace, scratch: Path) -> Iterator[Version]:
+    """Fits with every texture, and by the other checkout first."""
+    checkouts = {"other": options.other, "this": HERE} if options.other else {"this": HERE}
+    for checkout, path in checkouts.items():
+        for texture in options.texture:
+            name = f"{checkout} {texture}"
+            work = scratch / name
+            work.mkdir()
+            command = [sys.executable, __file__, str(options.folder), "--texture", texture, "--fit-into", str(work)]
+            command += ["--steps", str(options.steps), "--seeds", str(options.seeds), "--out", str(options.out)]
+            subprocess.run(command, env=os.environ | {"PYTHONPATH": str(path)}, check=True)
+            yield Version(name, work, json.loads((work / FIGURES).read_text()))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The judge's embeddings, by person: of the fitted photo, the other photos, and each version's renderings."""
+
+    photos: dict[str, Embedding]
+    others: dict[str, list[Embedding]]
+    renderings: dict[str, dict[str, list[Embedding]]]
+
+
+def judged(folder: Path, people: Sequence[str], made: Sequence[Version]) -> Seen:
+    from ganfit_nb.results.judge import Judge  # an older checkout, which only fits, has none
+
+    look, paths = Judge.independent().embedding, people_in(folder)
+
+    def of(picture: Any) -> Embedding:
+        try:
+            photo = Photo.open(picture) if isinstance(picture, Path) else Photo.from_image(picture)
+        except GanfitError:
+            return None
+        found = look(photo)
+        return None if found is None else found.numpy()
+
+    return Seen(
+        {person: of(paths[person][0]) for person in people},
+        {person: [of(path) for path in paths[person][1:]] for person in people},
+        {
+            version.name: {
+                person: [of(version.picture(person, "fit", seed)) for seed in range(len(version.figures[person]))]
+                for person in people
+            }
+            for version in made
+        },
+    )
+
+
+def similarity(a: Embedding, b: Embedding) -> float:
+    """Cosine; NaN where no face was found."""
+    return float("nan") if a is None or b is None else float(a @ b)
+
+
+def mean(values: Iterable[float]) -> float:
+    """Without what is NaN; NaN where nothing is left."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def rows_of(version: Version, people: Sequence[str], seen: Seen) -> list[Row]:
+    return [
+        Row(
+            person,
+            version.name,
+            seed,
+            similarity(seen.photos[person], rendering),
+            mean(similarity(other, rendering) for other in seen.others[person]),
+            **version.figures[person][seed],
+        )
+        for person in people
+        for seed, rendering in enumerate(seen.renderings[version.name][person])
+    ]
+
+
+def by_person(rows: Sequence[Row], measure: str) -> np.ndarray:
+    """(people,) the mean over the seeds."""
+    people = dict.fromkeys(row.person for row in rows)
+    return np.array([mean(getattr(row, measure) for row in rows if row.person == person) for person in people])
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    print(f"{'person':20s} {'version':10s} seed" + "".join(f"{name:>16s}" for name in MEASURES))
+    for row in rows:
+        figures = "".join(f"{getattr(row, name):16.4f}" for name in MEASURES)
+        print(f"{row.person:20s} {row.version:10s} {row.seed:4d}{figures}")
+
+
+def print_means(rows: Mapping[str, list[Row]]) -> None:
+    """The mean of every version, and by how much each differs from the first, with the standard error over people."""
+    first = next(iter(rows.values()))
+    for version, own in rows.items():
+        print(f"{'mean':20s} {version:10s}     " + "".join(f"{mean(by_person(own, name)):16.4f}" for name in MEASURES))
+        if own is first:
+            continue
+        for name in MEASURES:
+            change = by_person(own, name) - by_person(first, name)
+            change = change[~np.isnan(change)]
+            if len(change) > 1:
+                error = np.std(change, ddof=1) / np.sqrt(len(change))
+                print(f"    {name}: {version} - {first[0].version} = {change.mean():+.4f} ± {error:.4f}")
+
+
+def print_others(seen: Seen) -> None:
+    """What the similarities are to be compared with."""
+    second = [similarity(seen.photos[person], other) for person, of in seen.others.items() for other in of]
+    if second:
+        print(f"photo and second photo of one person: {mean(second):.3f} ({len(second)} pairs)")
+    firsts = {version: {person: of[0] for person, of in own.items()} for version, own in seen.renderings.items()}
+    for kind, of in {"photos": seen.photos, **{f"renderings, {name}": own for name, own in firsts.items()}}.items():
+        different = [similarity(a, b) for a, b in combinations(of.values(), 2)]
+        if different:
+            print(f"different people, {kind}: {mean(different):.3f} ({len(different)} pairs)")
+    for version, own in firsts.items():
+        right = sum(person == most_alike(seen.photos, rendering) for person, rendering in own.items())
+        print(f"{version}: {right} of {len(own)} renderings are most like the photo of their own person")
+
+
+def most_alike(photos: Mapping[str, Embedding], rendering: Embedding) -> str | None:
+    """The person whose photo is most like a rendering; None where no face was found."""
+    known = {person: value for person, photo in photos.items() if not np.isnan(value := similarity(photo, rendering))}
+    return max(known, key=known.__getitem__, default=None)
+
+
+def write(out: Path, rows: Iterable[Row], people: Sequence[str], made: Sequence[Version]) -> None:
+    with (out / "likeness.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Row)])
+        table.writeheader()
+        table.writerows(asdict(row) for row in rows)
+    for person in people:
+        panels = {"photo": made[-1].picture(person)}
+        for version in made:
+            panels[version.name] = version.picture(person, "fit")
+            panels[f"{version.name}, no light"] = version.picture(person, "unlit")
+        sheet = contact_sheet({name: rgb_bytes(picture).float() / 255 for name, picture in panels.items()})
+        sheet.save(out / f"{file_name(person)}.png")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--other", type=Path, help="another checkout")
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="fits of every person")
+    parser.add_argument("--texture", nargs="+", choices=["gan", "pca"], default=["gan"])
+    parser.add_argument("--other", type=Path, help="another checkout")
     parser.add_argument("--fit-into", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fit_into:
-        fit_all(options.folder, options.fit_into, options.steps, options.seed)
+        fit_all(options)
         return
-    judge = load_judge(options.judge)
+    options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        works = {}
-        for name, checkout in {"other": options.other, "this": HERE}.items():
-            if checkout:
-                works[name] = Path(scratch) / name
-                works[name].mkdir()
-                command = [sys.executable, __file__, *sys.argv[1:], "--fit-into", str(works[name])]
-                subprocess.run(command, env=os.environ | {"PYTHONPATH": str(checkout)}, check=True)
-        report(judge, works, options.out)
-
-
-def report(judge: Judge, works: dict[str, Path], out: Path) -> None:
-    """Prints the table and writes the sheets."""
-    figures = {name: json.loads((work / "figures.json").read_text()) for name, work in works.items()}
-    names = [name for name in figures["this"] if all(name in found for found in figures.values())]
-    photos = pictures(works["this"], "photo", names)
-    fits = {version: pictures(work, "fit", names) for version, work in works.items()}
-    seen = {version: {name: judge(image) for name, image in of.items()} for version, of in fits.items()}
-    seen["photo"] = {name: judge(image) for name, image in photos.items()}
-    out.mkdir(parents=True, exist_ok=True)
-    print(f"{'photo':16s} {'version':8s} likeness  landmarks  pixels  seconds")
-    rows = {version: [] for version in works}
-    for name in names:
-        contact_sheet({"photo": photos[name]} | {v: of[name] for v, of in fits.items()}).save(out / f"{name}.png")
-        for version in works:
-            own = figures[version][name]
-            row = [similarity(seen["photo"][name], seen[version][name]), *own.values()]
-            rows[version].append(row)
-            print(f"{name:16s} {version:8s} {row[0]:8.3f}  {row[1]:9.4f}  {row[2]:6.4f}  {row[3]:7.1f}")
-    for version, found in rows.items():
-        mean = np.nanmean(found, axis=0)
-        print(f"mean of {len(names):8d} {version:8s} {mean[0]:8.3f}  {mean[1]:9.4f}  {mean[2]:6.4f}  {mean[3]:7.1f}")
-    for kind, of in seen.items() if len(names) > 1 else ():
-        others = [similarity(of[a], of[b]) for a, b in combinations(names, 2)]
-        print(f"different people, {kind}: {np.nanmean(others):.3f}")
-
-
-def similarity(a: np.ndarray | None, b: np.ndarray | None) -> float:
-    """Cosine; NaN where no face was found."""
-    return float("nan") if a is None or b is None else float(a @ b)
+        made = list(versions(options, Path(scratch)))
+        people = [person for person in made[0].figures if all(person in version.figures for version in made)]
+        seen = judged(options.folder, people, made)
+        rows = {version.name: rows_of(version, people, seen) for version in made}
+        everything = [row for own in rows.values() for row in own]
+        print_rows(everything)
+        print_means(rows)
+        print_others(seen)
+        write(options.out, everything, people, made)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ COLUMNS = {
     "similarity, at the end": 540,
 }
 DIGITS, BEST = (3, 2, 4, 2), (min, min, min, max)  # of the columns behind the variant
-WIDTH, ROW = 660, 20
+WIDTH, ROW = 690, 20
 
 
 class _Fit:
