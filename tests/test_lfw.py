@@ -1,17 +1,21 @@
 import json
+from argparse import Namespace
 
 import numpy as np
 import pytest
 
 from ganfit_nb import GanfitError
+from ganfit_nb.batches.batch import Task
 from ganfit_nb.commands.cli import main
-from ganfit_nb.evaluation import lfw_report
-from ganfit_nb.evaluation.judgements import Embeddings
+from ganfit_nb.commands.evaluate_lfw import judged
+from ganfit_nb.evaluation import judgements, lfw_report
+from ganfit_nb.evaluation.judgements import Embeddings, _embeddings
 from ganfit_nb.evaluation.known_people import KnownPeople
 from ganfit_nb.evaluation.lfw import Pair, first_of_each_fold, pictures_of, read_pairs, write_pairs
 from ganfit_nb.evaluation.lfw_report import report
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.results.export import to_pil
+from ganfit_nb.results.recipe import Recipe
 from ganfit_nb.standins.lfw import SIDE, choose_pairs, write_lfw_standin
 from ganfit_nb.standins.lfw_photographer import FIELD, random_shot
 
@@ -73,6 +77,16 @@ def test_a_report_leaves_out_what_was_not_fitted_and_says_so():
     gone = pairs[0].first
     fewer = report({name: e for name, e in embeddings.items() if name != gone}, pairs, "nobody", "test")
     assert fewer.missing == sum(gone in (pair.first, pair.second) for pair in pairs) > 0
+
+
+def test_a_photo_whose_rendering_shows_no_face_is_left_out(tmp_path, monkeypatch):
+    stored = {"judge": "", "photo": [1.0, 0.0], "rendering": [0.6, 0.8]}
+    found = {"a/a": _embeddings(stored), "b/b": _embeddings(stored | {"rendering": None})}
+    assert found["a/a"].similarity == pytest.approx(0.6)
+    monkeypatch.setattr(judgements, "judgements", lambda *_: iter(found.items()))
+    tasks = [Task(name, tmp_path / "a.jpg", tmp_path, Recipe()) for name in found]
+    options = Namespace(out=tmp_path, judge="dlib", jobs=1, scheduler=None)
+    assert judged(tasks, options) == {"a/a": found["a/a"]}
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,10 @@ STAGES = ((64, 128, 128, 4), (128, 256, 256, 6), (128, 512, 256, 2))
 REDUCTION = 8  # channels per channel of the squeeze
 
 # Usual cosine similarities. `benchmarks/judge_statistics.py` measured DIFFERENT_PEOPLE over all 58,653 pairs of 343
-# official portraits: mean 0.03, standard deviation 0.10, 99 % below 0.28, all below 0.52. SAME_PERSON is
-# the mean over 14 people with two portraits each, which the project's maintainers measured in November 2026 with the
-# network in OpenVINO. Nothing that is at hand here can repeat that: it needs second photos (`benchmarks/likeness.py`).
+# official portraits: mean 0.03, standard deviation 0.10, 99 % below 0.29, all below 0.52. SAME_PERSON is the mean over
+# 14 people with two portraits each, which the project's maintainers measured in November 2026 with the network in
+# OpenVINO. Our own portraits cannot repeat that, because they show nobody twice; where a folder has second photos,
+# `benchmarks/likeness.py` measures it.
 SAME_PERSON = 0.84
 DIFFERENT_PEOPLE = 0.03
 
