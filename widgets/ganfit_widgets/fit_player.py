@@ -143,7 +143,10 @@ class FitPlayer(FitStages):
         """The measures of the last of `steps`, for instance of another course; None without steps."""
         if not steps:
             return None
-        return self._judge.measure(FittedPhoto.of(self.photo, self._seen, steps[-1].parameters), judged=True)
+        return self._judge.measure(self._fitted(steps[-1]), judged=True)
+
+    def _fitted(self, step: FitStep) -> FittedPhoto:
+        return FittedPhoto.of(self.photo, self._seen, step.parameters, self.config.occlusion)
 
     def export(self, directory: Path | str) -> None:
         """Writes the files of `ganfit fit` for the shown step, and the fit up to it as fit.gif.
@@ -195,13 +198,12 @@ class FitPlayer(FitStages):
 
     def prepare(self, steps: list[FitStep]) -> _Content:
         """The mesh, pictures and numbers of the last of `steps`."""
-        parameters = steps[-1].parameters
         with torch.no_grad():
-            fitted = FittedPhoto.of(self.photo, self._seen, parameters)
+            fitted = self._fitted(steps[-1])
             return _Content(
                 step=steps[-1],
                 at=len(steps) - 1 if len(steps) < len(self.steps) else None,
-                vertices=self.model.vertices(parameters),
+                vertices=self.model.vertices(steps[-1].parameters),
                 fitted=fitted,
                 measures=self._judge.measure(fitted, judged=self.remaining(steps) == 0),
             )

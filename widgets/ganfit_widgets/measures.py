@@ -54,11 +54,10 @@ class PhotoJudge:
         `judged` asks the independent judge, too. That takes six times as long as all else, because it finds the face
         anew in the rendering.
         """
-        weight = fitted.region[..., 0] * self.photo.inside
         return Measures(
             identity=self._likeness.distance(fitted.rendering, fitted.landmarks),
             landmarks=self.photo.landmark_error(fitted.landmarks),
-            pixel=float(pixel_distance(self.photo.image, fitted.rendering, weight)),
+            pixel=float(pixel_distance(self.photo.image, fitted.rendering, fitted.weight)),
             similarity=self._likeness.similarity(fitted.rendering) if judged else None,
         )
 
