@@ -78,8 +78,8 @@ def resample(
     if factor > 1:
         height, width = image.shape[2:]
         image = F.avg_pool2d(F.pad(image, (0, -width % factor, 0, -height % factor), mode="replicate"), factor)
-    extent = positions.new_tensor([image.shape[3], image.shape[2]])
-    grid = (2 * (positions - corner) / factor / extent - 1).to(image).expand(len(image), -1, -1, -1)
+    x, y = (2 * (positions - corner) / factor).unbind(-1)
+    grid = torch.stack([x / image.shape[3] - 1, y / image.shape[2] - 1], -1).to(image).expand(len(image), -1, -1, -1)
     return F.grid_sample(image, grid, align_corners=False, padding_mode=outside)
 
 
@@ -87,7 +87,7 @@ def _part_around(image: Tensor, positions: Float[Tensor, "n S S 2"], margin: int
     """The part of the image that holds the positions, and its top-left corner (x, y): a large photo costs no more. On a
     GPU, which would have to be waited for, the whole image."""
     size = torch.tensor([image.shape[3], image.shape[2]])
-    if positions.is_cuda:
+    if not positions.is_cpu:
         return image, positions.new_zeros(2)
     low = (positions.amin((0, 1, 2)).floor().long() - margin).clamp(min=0).minimum(size - 1)
     high = (positions.amax((0, 1, 2)).ceil().long() + margin).clamp(min=1).minimum(size).maximum(low + 1)

@@ -210,7 +210,8 @@ class MorphableModel:
         self, vertices: Float[Tensor, "*n V 3"], eye_position: Float[Tensor, "*n 3"]
     ) -> Int[Tensor, "*n 17"]:
         forward = vertices.mean(-2) - eye_position
-        right = torch.linalg.cross(forward, forward.new_tensor([0.0, 1.0, 0.0]).expand_as(forward))
+        x, _, z = forward.unbind(-1)
+        right = torch.stack([-z, torch.zeros_like(z), x], -1)  # forward × (0, 1, 0)
         frame = torch.stack([right, torch.linalg.cross(right, forward)], -1)
         frame = frame / frame.norm(dim=-2, keepdim=True)
         ray = vertices[..., self.contour, :] - eye_position[..., None, None, :]  # (*n, 17, C, 3)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ganfit_nb.assets import shipped
+from ganfit_nb.constants import beside
 
 ASSET = "mouth_albedo.safetensors"
 WIDTH, HEIGHT = 9 / 64, 8 / 64  # of each corner, in sides of the map; the skin's outline leaves so much room
@@ -26,13 +27,19 @@ def mouth_albedo() -> UInt8[Tensor, "h w 3"]:
         return load_file(path)["albedo"]
 
 
+@cache
+def _corner(side: int) -> Float[Tensor, "h w 3"]:
+    """The same corner of a map of this side."""
+    picture = mouth_albedo().float().permute(2, 0, 1)[None] / 255
+    return F.interpolate(picture, (round(HEIGHT * side), round(WIDTH * side)), mode="area")[0].permute(1, 2, 0)
+
+
 def with_mouth(albedo: Float[Tensor, "*n H W 3"]) -> Float[Tensor, "*n H W 3"]:
     """The maps with the inside of the mouth painted into their bottom corners. A new tensor; the rest keeps its
     gradient."""
     side = albedo.shape[-2]
-    height, width = round(HEIGHT * side), round(WIDTH * side)
-    corner = mouth_albedo().to(albedo).permute(2, 0, 1)[None] / 255
-    corner = F.interpolate(corner, (height, width), mode="area")[0].permute(1, 2, 0)
+    corner = beside(_corner(side), albedo)
+    height, width = corner.shape[:2]
     painted = albedo.clone()
     painted[..., side - height :, :width, :] = corner
     painted[..., side - height :, side - width :, :] = corner.flip(1)

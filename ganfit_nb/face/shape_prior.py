@@ -17,6 +17,7 @@ drawn tell little.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,19 +43,25 @@ LARGEST_GAP = 64.0  # κ; beyond it the embedding is as good as unheard
 
 @dataclass(frozen=True)
 class ShapePrior:
-    """p_s ~ N(mean, Σ), as what makes it standard normal: `whitening` (S, S) with whiteningᵀ whitening = Σ⁻¹."""
+    """p_s ~ N(mean, Σ), as what makes it standard normal: `whitening` (S, S) with whiteningᵀ whitening = Σ⁻¹. Of one
+    person, or with a leading dimension of several."""
 
-    mean: Float[Tensor, " S"]
-    whitening: Float[Tensor, "S S"]
+    mean: Float[Tensor, "*n S"]
+    whitening: Float[Tensor, "*n S S"]
 
     @classmethod
     def standard(cls, count: int) -> ShapePrior:
         """N(0, I), the paper's."""
         return cls(torch.zeros(count), torch.eye(count))
 
-    def deviations(self, identity: Float[Tensor, " S"]) -> Float[Tensor, " S"]:
+    @classmethod
+    def together(cls, priors: Sequence[ShapePrior]) -> ShapePrior:
+        """Those of several people as one."""
+        return cls(torch.stack([prior.mean for prior in priors]), torch.stack([prior.whitening for prior in priors]))
+
+    def deviations(self, identity: Float[Tensor, "*n S"]) -> Float[Tensor, "*n S"]:
         """How far p_s is from what is expected, in standard deviations."""
-        return self.whitening @ (identity - self.mean)
+        return (self.whitening @ (identity - self.mean)[..., None])[..., 0]
 
     def to(self, device: torch.device | str) -> ShapePrior:
         """The same prior on another device."""

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
 
 from ganfit_nb.assets import shipped
-from ganfit_nb.colour import RGB_FROM_YCC
+from ganfit_nb.colour import rgb_from_ycc
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.mouth import with_mouth
 from ganfit_nb.files.reading import reading
@@ -145,8 +145,7 @@ class PcaTexture(nn.Module):
 def rgb_of(luma: Float[Tensor, "N 1 h h"], chroma: Float[Tensor, "N 2 c c"], size: int) -> Float[Tensor, "N H H 3"]:
     """Colours of `size`² texels from lumas and colour differences, each of a side of its own."""
     fields = [F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False) for field in (luma, chroma)]
-    ycc = torch.cat(fields, dim=1).permute(0, 2, 3, 1)
-    return ycc @ RGB_FROM_YCC.to(ycc).T
+    return rgb_from_ycc(torch.cat(fields, dim=1).permute(0, 2, 3, 1))
 
 
 def require_length(p_t: Float[Tensor, "*n t"], dim: int) -> None:

@@ -223,12 +223,19 @@ class Objective:
         jaw, inner = self.model.morphable.jaw_positions(vertices, eye(cameras)), self._pairs[0].surface[JAW:]
         projected = project(torch.cat([jaw, inner.on(vertices)], 1), cameras, LANDMARK_SIZE)[..., :2]
         shown = self._pairs[0].with_gaps(projected.transpose(0, 1)).transpose(0, 1)
-        observed, weight = (torch.stack([getattr(p, name) for p in self._pairs]) for name in ("observed", "weight"))
-        return landmark_distance(shown, observed, weight)
+        return landmark_distance(shown, *self._seen)
+
+    @cached_property
+    def _seen(self) -> tuple[Float[Tensor, "V M 2"], Float[Tensor, "V M"]]:
+        """Where each photo shows the pairs, and how much each counts."""
+        return torch.stack([p.observed for p in self._pairs]), torch.stack([p.weight for p in self._pairs])
+
+    @cached_property
+    def _known_shapes(self) -> ShapePrior:
+        return ShapePrior.together(self.shape_priors)
 
     def _shape_prior(self, parameters: FaceParameters) -> Tensor:
         """Of p_s and p_e together."""
-        known = zip(self.shape_priors, parameters.identity, strict=True)
-        shape = self.views.per_view(torch.stack([prior.deviations(p_s) for prior, p_s in known]))
+        shape = self.views.per_view(self._known_shapes.deviations(parameters.identity))
         expression = parameters.expression @ self.model.morphable.expression_whitening.T
         return prior(torch.cat([shape, expression], 1))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from ganfit_nb.constants import beside
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.parameters import FaceParameters
 
+CAMERA_STEP = torch.tensor([2.0, 2.0, 2.0, 0.3, 0.3, 0.3, 0.01])
+LIGHT_STEP = torch.tensor([20.0, 20.0, 20.0, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01])
 COARSE, COARSE_RATE = 0.2, 0.001  # mm that a mode moves the face by, and standard deviations a step
 PACE = 1.5  # of `small_steps` at every step
 SLOWER = 25  # steps after which identity's rate is half of what it was
@@ -16,14 +19,12 @@ def small_steps(parameters: FaceParameters) -> FaceParameters:
     """A step of every number, such that all change the picture by about as much: the paper's 0.01 for expression and
     colour, the same relative pace for what is counted in mm, and more for texture, which begins at an average person
     and has far to go."""
-    camera = torch.tensor([2.0, 2.0, 2.0, 0.3, 0.3, 0.3, 0.01])
-    light = torch.tensor([20.0, 20.0, 20.0, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01])
     return FaceParameters(
         identity=torch.full_like(parameters.identity, 0.02),
         expression=torch.full_like(parameters.expression, 0.01),
         texture=torch.full_like(parameters.texture, 0.08),
-        camera=camera.to(parameters.camera).expand_as(parameters.camera),
-        light=light.to(parameters.light).expand_as(parameters.light),
+        camera=beside(CAMERA_STEP, parameters.camera).expand_as(parameters.camera),
+        light=beside(LIGHT_STEP, parameters.light).expand_as(parameters.light),
     )
 
 

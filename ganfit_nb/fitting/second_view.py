@@ -48,7 +48,7 @@ def light_deviation(light: Float[Tensor, "*n 9"]) -> Float[Tensor, "*n 8"]:
 
     The common intensity has one deviation, the tint of each channel a smaller one; the direction is left free.
     """
-    colours = (light - light_mean().to(light))[..., 3:].unflatten(-1, (2, 3))
+    colours = torch.stack([light[..., 3:6] - LIGHT_MEAN, light[..., 6:] - AMBIENT_MEAN], -2)
     intensity = colours.mean(-1)
     return torch.cat([intensity / INTENSITY_SD, ((colours - intensity[..., None]) / TINT_SD).flatten(-2)], -1)
 
@@ -75,5 +75,9 @@ def second_view(parameters: FaceParameters, seed: int, index: int) -> FaceParame
         "camera": camera,
         "light": torch.cat([position, colour.clamp(min=0.05), ambient.clamp(min=0.05)]),
     }
-    like = parameters.identity
-    return parameters.replace(**{name: x.to(like).expand(*like.shape[:-1], -1) for name, x in drawn.items()})
+    like, numbers = parameters.identity, torch.cat(list(drawn.values()))
+    if like.is_cuda:
+        numbers = numbers.pin_memory()  # else the processor waits until they are copied
+    numbers = numbers.to(like.device, like.dtype, non_blocking=True).expand(*like.shape[:-1], -1)
+    parts = numbers.split([len(values) for values in drawn.values()], -1)
+    return parameters.replace(**dict(zip(drawn, parts, strict=True)))

@@ -46,8 +46,7 @@ def evaluated(objective: Objective, parameters: FaceParameters, weights: LossWei
     values = [value for _, value in leaves.items()]
     slopes = torch.autograd.grad(evaluation.totals.sum(), values, allow_unused=True)
     gradient = FaceParameters(*(torch.zeros_like(v) if g is None else g for v, g in zip(values, slopes, strict=True)))
-    counts = gradient.identity.new_tensor(objective.views.counts)[:, None]
-    gradient = gradient.replace(**{name: getattr(gradient, name) / counts for name in SHARED})
+    gradient = gradient.replace(**{name: objective.views.mean(getattr(gradient, name)) for name in SHARED})
     return Found(parameters, evaluation, gradient)
 
 

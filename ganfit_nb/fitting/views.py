@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ganfit_nb.parameters import FaceParameters
@@ -36,7 +37,13 @@ class Views:
 
     def per_view(self, of_people: Float[Tensor, P * n]) -> Float[Tensor, V * n]:
         """What people have, for each of their views."""
-        return of_people[list(self.person)]
+        if self.person == tuple(range(len(of_people))):
+            return of_people
+        return of_people.index_select(0, _tensor(self.person, of_people.device))
+
+    def mean(self, sums: Float[Tensor, "P n"]) -> Float[Tensor, "P n"]:
+        """Means over the views of each person, from the sums over them."""
+        return sums / _tensor(tuple(self.counts), sums.device)[:, None]
 
     def together(self, records: Sequence[FaceParameters]) -> FaceParameters:
         """The records of single views as one; a person's first view tells what is shared."""
@@ -52,3 +59,9 @@ class Views:
             FaceParameters(**{name: values[person if name in SHARED else view] for name, values in parameters.items()})
             for view, person in enumerate(self.person)
         ]
+
+
+@lru_cache(maxsize=64)
+def _tensor(numbers: tuple[int, ...], device: torch.device) -> Int[Tensor, " n"]:
+    """Copied to a GPU once, because the processor has to wait for such a copy."""
+    return torch.tensor(numbers, device=device)

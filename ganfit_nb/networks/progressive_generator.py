@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ganfit_nb.colour import RGB_FROM_YCC
+from ganfit_nb.colour import rgb_from_ycc, ycc_from_rgb
 from ganfit_nb.networks.equalized import EqualizedConv, EqualizedLinear, leaky_relu, pixel_norm, upsample
 from ganfit_nb.networks.marginals import Marginals
 
@@ -56,7 +56,7 @@ def channels(resolution: int, width: int) -> int:
 
 def lightness_and_tint(image: Float[Tensor, "N h w 3"]) -> tuple[Float[Tensor, "N h w 1"], Float[Tensor, "N h w 2"]]:
     """Luma, and the two chroma components divided by it. Luma below NEARLY_BLACK divides as NEARLY_BLACK."""
-    luma, chroma = (image @ torch.linalg.inv(RGB_FROM_YCC).to(image).T).split([1, 2], dim=-1)
+    luma, chroma = ycc_from_rgb(image).split([1, 2], dim=-1)
     return luma, chroma / luma.clamp_min(NEARLY_BLACK)
 
 
@@ -201,7 +201,7 @@ class Generator(nn.Module):
             chroma = torch.einsum("nl,lchw->nchw", codes, self.chroma)
             chroma = F.interpolate(chroma, size=(COARSE, COARSE), mode="bilinear", align_corners=False)
             ycc = torch.cat([luma, chroma], dim=1).permute(0, 2, 3, 1)
-            return self.mean + ycc @ RGB_FROM_YCC.to(codes).T
+            return self.mean + rgb_from_ycc(ycc)
 
     def _bound_tints(
         self, image: Float[Tensor, "N H W 3"], resolution: int, rows: slice, columns: slice
@@ -212,7 +212,7 @@ class Generator(nn.Module):
             luma, tint = lightness_and_tint(image.float())
             tint = tint.clamp(*bounds[:, :, rows, columns].permute(0, 2, 3, 1))
             chroma = tint * luma.clamp_min(NEARLY_BLACK)
-            return torch.cat([luma, chroma], dim=-1) @ RGB_FROM_YCC.to(image).T
+            return rgb_from_ycc(torch.cat([luma, chroma], dim=-1))
 
     def _features(self, codes: Float[Tensor, "N latent"]) -> Float[Tensor, "N h w C"]:
         """Features at half of COARSE."""

@@ -21,13 +21,18 @@ from torch import Tensor
 
 from ganfit_nb.renderer.camera import NEAR
 from ganfit_nb.renderer.fragments import Fragments
+from ganfit_nb.renderer.lists import indices, length, repeated
+
+
+CROSSED, SHOWN = 128, 16  # crossings for each row of the pictures on a GPU; a head that fills them needs 60 and 7
 
 
 class Outlines(NamedTuple):
     """How outlines blend pictures, and the K points on them whose colour that takes (as triangles' corners and bary).
 
-    Each pixel in `to` takes `weight` <= 1/2 of colour `source`: a pixel, or (number of pixels) + k for the k-th point.
-    Pixels and vertices are counted through all views, as in `Fragments`.
+    Each pixel in `to` takes `weight` <= 1/2 of colour `source`: a pixel, or (number of pixels + 1) + k for the k-th
+    point. Pixels and vertices are counted through all views, as in `Fragments`, and an unused row blends a pixel after
+    the last one.
     """
 
     to: Int[Tensor, " M"]
@@ -36,7 +41,7 @@ class Outlines(NamedTuple):
     corners: Int[Tensor, "K 3"]
     bary: Float[Tensor, "K 3"]
 
-    def blend(self, pixels: Float[Tensor, "HW C"], points: Float[Tensor, "K C"]) -> Float[Tensor, "HW C"]:
+    def blend(self, pixels: Float[Tensor, "N C"], points: Float[Tensor, "K C"]) -> Float[Tensor, "N C"]:
         """Smooths the outlines of a picture in place; differentiable in all colours and in the weights."""
         colours = torch.cat([pixels, points]).index_select(0, torch.cat([self.source, self.to]))
         source, to = colours.chunk(2)
@@ -53,7 +58,7 @@ class _Crossings(NamedTuple):
     inner: Int[Tensor, " M"]  # the one of the two pixels on the side of the edge's faces
     outer: Int[Tensor, " M"]
     reach: Float[Tensor, " M"]  # from 0 at the inner pixel's centre to 1 at the outer one's
-    depth: Float[Tensor, " M"]
+    shown: Bool[Tensor, " M"]  # in front of what the outer pixel shows
 
     def at(self, index: Int[Tensor, " n"]) -> _Crossings:
         return _Crossings(*(value[index] for value in self))
@@ -91,76 +96,96 @@ def find_outlines(screen: Float[Tensor, "*n V 3"], faces: Int[Tensor, "F 3"], fr
     hence no blend. Each pixel is blended once, by the largest weight: for a straight outline that is the one
     along the axis it is steeper to, within 1/8 of the covered area.
     """
-    size, count = fragments.pix_to_face.shape[-1], screen.shape[-2]
+    count, pixels, room = screen.shape[-2], fragments.pix_to_face.numel(), SHOWN * _rows(fragments)
     screen = screen.reshape(-1, 3)
     with torch.no_grad():
         first = torch.arange(0, len(screen), count, device=screen.device)  # vertex of each view
-        edges = _outline_edges(screen, (edge_table(faces) + first[:, None, None]).view(-1, 4))
-        found = _visible(_crossings(screen, edges, count, size), fragments)
+        edges, used = _outline_edges(screen, (edge_table(faces) + first[:, None, None]).view(-1, 4))
+        found, complete = _crossings(screen, edges, used, count, fragments)
+        index, used = indices(found.shown, room)
+        complete &= found.shown.sum() <= len(index)
+        found = found.at(index)
         spills = found.reach > 0.5  # into the outer pixel; else what is behind shows in the inner one
         to = torch.where(spills, found.outer, found.inner)
-        strongest = _last_of_each(to, (found.reach - 0.5).abs())
-        found, to, points = found.at(strongest), to[strongest], spills[strongest].nonzero().flatten()
-        source = found.outer.clone()
-        source[points] = fragments.pix_to_face.numel() + torch.arange(len(points), device=points.device)
+        used = used & _last_of_each(torch.where(used, found.inner * pixels + found.outer, -1), found.reach)
+        used = used & _last_of_each(torch.where(used, to, -1), (found.reach - 0.5).abs())
+        index, used = indices(used, room)
+        found, to, spills = found.at(index), torch.where(used, to[index], pixels), spills[index]
+        source = torch.where(spills, pixels + spills.cumsum(0), found.outer)
+        points, _ = indices(spills, room)
 
-    crossing, near_a, near_b = _meet(_ends(screen, found.edge, found.transposed), found.line)
-    weight = (crossing - found.border).abs()
+    ends = torch.where(used[:, None, None], _ends(screen, found.edge, found.transposed), _no_edge(screen))
+    crossing, near_a, near_b = _meet(ends, found.line)
+    weight = torch.where(complete, (crossing - found.border).abs(), torch.nan)
     bary = torch.stack([near_a, near_b, torch.zeros_like(near_a)], 1) / (near_a + near_b)[:, None]
-    return Outlines(to, source, weight, found.edge[points], bary.index_select(0, points))
+    return Outlines(torch.where(complete, to, 0), source, weight, found.edge[points], bary.index_select(0, points))
 
 
-def _outline_edges(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "E 4"]) -> Int[Tensor, "S 3"]:
-    """The edges that are outlines on the screen: two vertices, and one on the side of the edge's faces."""
+def _rows(fragments: Fragments) -> int:
+    """Of all pictures together."""
+    return fragments.pix_to_face.numel() // fragments.pix_to_face.shape[-1]
+
+
+def _outline_edges(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "E 4"]) -> tuple[Tensor, Tensor]:
+    """The edges that are outlines on the screen: (S, 3) two vertices, and one on the side of the edge's faces; and which
+    rows are used."""
     a, b, one, two = (screen.index_select(0, edges[:, k]) for k in range(4))
     side, other = (_cross(b - a, opposite - a) for opposite in (one, two))
     in_front = torch.stack([a[:, 2], b[:, 2], one[:, 2], two[:, 2]]).amin(0) > NEAR
-    return edges[((side * other > 0) & in_front).nonzero().flatten(), :3]
+    index, used = indices((side * other > 0) & in_front, len(edges))
+    return edges[index, :3], used
 
 
-def _crossings(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], count: int, size: int) -> _Crossings:
-    """All crossings of edges with lines between two pixels of their picture. A view has `count` vertices."""
-    edges = torch.cat([edges, edges])
+def _crossings(
+    screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], used: Bool[Tensor, " S"], count: int, fragments: Fragments
+) -> tuple[_Crossings, Bool[Tensor, ""]]:
+    """All crossings of edges with lines between two pixels of their picture, and whether there was room for them. A view
+    has `count` vertices."""
+    size, pixels = fragments.pix_to_face.shape[-1], fragments.pix_to_face.numel()
+    edge, transposed, line, used, complete = _crossed_lines(screen, edges, used, fragments)
+    crossing, near_a, near_b = _meet(ends := _ends(screen, edge, transposed), line)
+    a, b, faces_side = ends.unbind(1)
+    inner_after = (_cross(b - a, faces_side - a) > 0) == (b[:, 1] < a[:, 1])
+    border = (crossing + 0.5).floor()
+    reach = 0.5 + torch.where(inner_after, border - crossing, crossing - border)
+    inside = used & (border > 0) & (border < size)
+    border = torch.where(inside, border, 1).long()
+    first, along, across = edge[:, 0] // count * size**2, torch.where(transposed, 1, size), torch.where(transposed, size, 1)
+    inner, outer = (first + line * along + (border - before.long()) * across for before in (~inner_after, inner_after))
+
+    zbuf = fragments.depth.new_full((pixels + 1,), torch.inf).index_copy(0, fragments.pixels, fragments.depth)
+    behind = zbuf[outer]
+    shown = inside & (zbuf[inner] < behind) & (1 / (near_a + near_b) < behind)
+    return _Crossings(edge, transposed, line, border, inner, outer, reach, shown), complete
+
+
+def _crossed_lines(
+    screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], used: Bool[Tensor, " S"], fragments: Fragments
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Edges (M, 3), whether columns play the rows' part, the row (or column) that each crosses, which of these are used,
+    and whether there was room for all."""
+    size = fragments.pix_to_face.shape[-1]
+    edges, used = torch.cat([edges, edges]), torch.cat([used, used])
     transposed = torch.arange(len(edges), device=edges.device) >= len(edges) // 2
     y = _ends(screen, edges, transposed)[:, :2, 1]
     # an edge crosses the line at k + 1/2 if that lies in [lower end, upper end)
     first, end = (y.amin(1) - 0.5).ceil().clamp(0, size), (y.amax(1) - 0.5).ceil().clamp(0, size)
-    lines = (end - first).long()
-    i = torch.repeat_interleave(torch.arange(len(edges), device=edges.device), lines)
-    line = first.long()[i] + torch.arange(len(i), device=i.device) - (lines.cumsum(0) - lines)[i]
-    edge, transposed = edges[i], transposed[i]
-    picture = edge[:, 0] // count * size**2
-
-    ends = _ends(screen, edge, transposed)
-    crossing, near_a, near_b = _meet(ends, line)
-    a, b, faces_side = ends.unbind(1)
-    inner_after = (_cross(b - a, faces_side - a) > 0) == (b[:, 1] < a[:, 1])
-    border = (crossing + 0.5).floor().clamp(0, size)
-    reach = 0.5 + torch.where(inner_after, border - crossing, crossing - border)
-    border = border.long()
-    inner, outer = border - (~inner_after).long(), border - inner_after.long()
-
-    def pixel(k: Tensor) -> Tensor:
-        return picture + torch.where(transposed, k * size + line, line * size + k)
-
-    inside = ((border > 0) & (border < size)).nonzero().flatten()
-    depth = 1 / (near_a + near_b)
-    return _Crossings(edge, transposed, line, border, pixel(inner), pixel(outer), reach, depth).at(inside)
-
-
-def _visible(found: _Crossings, fragments: Fragments) -> _Crossings:
-    """Those in front of what the outer pixel shows; the outermost one between two pixels."""
-    pixels = fragments.pix_to_face.numel()
-    zbuf = fragments.depth.new_full((pixels,), torch.inf).index_copy(0, fragments.pixels, fragments.depth)
-    inner, outer = zbuf[found.inner], zbuf[found.outer]
-    found = found.at(((inner < outer) & (found.depth < outer)).nonzero().flatten())
-    return found.at(_last_of_each(found.inner * pixels + found.outer, found.reach))
+    lines = torch.where(used, end - first, 0).long()
+    crossed = length(lines, CROSSED * _rows(fragments))
+    i, number, used = repeated(lines, 0, crossed)
+    line = torch.where(used, first.long()[i] + number, 0)
+    return edges[i], transposed[i], line, used, lines.sum() <= crossed
 
 
 def _ends(screen: Tensor, edge: Int[Tensor, "M 3"], transposed: Bool[Tensor, " M"]) -> Float[Tensor, "M 3 3"]:
     """Screen positions of the three vertices, x and y exchanged where columns play the rows' part."""
     ends = screen.index_select(0, edge.reshape(-1)).view(-1, 3, 3)
-    return torch.where(transposed[:, None, None], ends[..., [1, 0, 2]], ends)
+    return torch.where(transposed[:, None, None], torch.cat([ends[..., :2].flip(-1), ends[..., 2:]], -1), ends)
+
+
+def _no_edge(screen: Tensor) -> Float[Tensor, "3 3"]:
+    """Positions for unused rows: some that give finite numbers and no gradient."""
+    return screen.new_ones(3, 3).tril().flip(1)
 
 
 def _meet(ends: Float[Tensor, "M 3 3"], line: Int[Tensor, " M"]) -> tuple[Tensor, Tensor, Tensor]:
@@ -175,10 +200,10 @@ def _cross(a: Float[Tensor, "n 3"], b: Float[Tensor, "n 3"]) -> Float[Tensor, " 
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
-def _last_of_each(group: Int[Tensor, " M"], value: Float[Tensor, " M"]) -> Int[Tensor, " n"]:
-    """Index of the greatest value in every group, the later one among equals."""
+def _last_of_each(group: Int[Tensor, " M"], value: Float[Tensor, " M"]) -> Bool[Tensor, " M"]:
+    """Which value is the greatest of its group, the later one among equals."""
     order = value.sort(stable=True).indices
     order = order[group[order].sort(stable=True).indices]
     last = torch.ones_like(order, dtype=torch.bool)
     last[:-1] = group[order][1:] != group[order][:-1]
-    return order[last]
+    return last.scatter(0, order, last)

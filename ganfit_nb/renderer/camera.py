@@ -47,7 +47,7 @@ def camera_axes(p_c: Float[Tensor, "*n 7"]) -> Float[Tensor, "*n 3 3"]:
     forward = p_c[..., 3:6] - p_c[..., :3]
     x, _, z = forward.unbind(-1)
     right = torch.stack([-z, torch.zeros_like(z), x], -1)  # forward × (0, 1, 0)
-    if not p_c.is_cuda and not bool((right.norm(dim=-1) > 1e-6 * forward.norm(dim=-1)).all()):  # also true for NaN
+    if p_c.is_cpu and not bool((right.norm(dim=-1) > 1e-6 * forward.norm(dim=-1)).all()):  # also true for NaN
         raise GanfitError(
             "The camera has no direction: its eye and target must be finite, apart, and not straight above each other."
         )

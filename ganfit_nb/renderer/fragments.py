@@ -14,10 +14,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Fragments:
-    """PyTorch3D's Fragments with one face a pixel, of one view or several, stored for the N covered pixels only.
+    """PyTorch3D's Fragments with one face a pixel, of one view or several, stored for the covered pixels only.
+
+    On a GPU the list has as many rows as the pictures have pixels, and some are unused (`lists.py`). An unused row
+    belongs to a pixel after the last one, and its corners and numbers mean nothing.
 
     pix_to_face  (*n, H, W) index of the nearest face, -1 in the background
-    pixels       (N,)   the covered pixels, (view · H + row) · W + column, ascending
+    pixels       (N,)   the covered pixels, (view · H + row) · W + column, ascending; n · H · W for an unused row
     corners      (N, 3) vertex indices, view · V + vertex, of the face each of them shows
     bary         (N, 3) perspective-correct barycentric coordinates of the pixel centre; differentiable
     depth        (N,)   depth of that point along the view, mm; differentiable
@@ -41,5 +44,5 @@ class Fragments:
 
     def image(self, values: Float[Tensor, "N C"], background: float = 0.0) -> Float[Tensor, "*n H W C"]:
         """Values of the covered pixels as an image."""
-        empty = values.new_full((self.pix_to_face.numel(), values.shape[1]), background)
-        return empty.index_copy(0, self.pixels, values).view(*self.pix_to_face.shape, -1)
+        empty = values.new_full((self.pix_to_face.numel() + 1, values.shape[1]), background)
+        return empty.index_copy(0, self.pixels, values)[:-1].view(*self.pix_to_face.shape, -1)

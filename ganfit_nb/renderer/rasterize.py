@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganfit_nb.renderer import rasterizer_torch
 from ganfit_nb.renderer.fragments import Fragments
+from ganfit_nb.renderer.lists import indices
 
 _COMPILED = True  # False in tests that compare with plain torch
 _FORWARD = ContextVar("_FORWARD", default=False)
@@ -73,8 +74,12 @@ def rasterize(screen: Float[Tensor, "*n V 3"], faces: Int[Tensor, "F 3"], size: 
     """
     rasterizer, count = backend(screen.device), screen.shape[-2]
     pix_to_face = rasterizer.pix_to_face(screen.reshape(-1, count, 3), faces, size)
-    pixels = (pix_to_face.view(-1) >= 0).nonzero().flatten()
-    view, pixel = pixels // size**2, pixels % size**2
-    corners = faces.index_select(0, pix_to_face.view(-1).index_select(0, pixels)) + count * view[:, None]
+    face = pix_to_face.view(-1)
+    index, used = indices(face != -1, len(face))
+    face = torch.where(used, face.index_select(0, index), -1)
+    shown = face >= 0
+    corners = faces.index_select(0, torch.where(shown, face, index % len(faces))) + count * (index // size**2)[:, None]
+    pixel = torch.where(shown, index % size**2, face)
     bary, depth = rasterizer.barycentric(screen.reshape(-1, 3), corners, pixel, size)
+    pixels = torch.where(used, index, pix_to_face.numel())
     return Fragments(pix_to_face.view(*screen.shape[:-2], size, size), pixels, corners, bary, depth)

@@ -11,12 +11,15 @@ from torch import Tensor
 
 from ganfit_nb.renderer import lighting
 from ganfit_nb.renderer.camera import NEAR
+from ganfit_nb.renderer.lists import length, repeated
 from ganfit_nb.renderer.normals import vertex_normals
 from ganfit_nb.renderer.sample_uv import sample_uv
 
 __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "vertex_normals"]
 
-CANDIDATES = {"cpu": 1_000_000, "cuda": 50_000_000}  # pairs of face and pixel tested at a time: 100 bytes each
+AT_ONCE, AT_ONCE_ON_GPU = 1_000_000, 50_000_000  # pairs of face and pixel tested at a time: 100 bytes each
+ROOM = 8  # pairs for each pixel of the pictures on a GPU; a head that fills them needs 5
+NO_ROOM = -2  # the face at every pixel when that did not suffice
 EMPTY = torch.iinfo(torch.int64).max
 
 
@@ -32,41 +35,40 @@ def pix_to_face(screen: Float[Tensor, "n V 3"], faces: Int[Tensor, "F 3"], size:
     top, bottom = (y.amin(1) - 0.5).ceil().clamp(min=0), (y.amax(1) - 0.5).floor().clamp(max=size - 1)
     edges, plane, area = _edge_functions(x, y, z)
     drawn = (area != 0) & (z.amin(1) > NEAR) & (left <= right) & (top <= bottom)
-    kept = drawn.nonzero().flatten()
-    edges, plane, left, top = edges[kept], plane[kept], left[kept].long(), top[kept].long()
-    width, height = right[kept].long() - left + 1, bottom[kept].long() - top + 1
+    width = torch.where(drawn, right - left + 1, 1).long()
+    pairs = width * torch.where(drawn, bottom - top + 1, 0).long()
+    left, top = left.long(), top.long()
 
-    view, face = kept // len(faces), kept % len(faces)
-    nearest = screen.new_full((len(screen) * size * size,), EMPTY, dtype=torch.int64)
-    most = CANDIDATES.get(screen.device.type, CANDIDATES["cpu"])
-    ends = (width * height).cumsum(0)
-    first = 0
-    while first < len(kept):
-        done = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(torch.searchsorted(ends, done + most, right=True)))
-        count = (width * height)[first:last]
-        i = torch.repeat_interleave(torch.arange(first, last, device=faces.device), count)
-        offset = torch.arange(done, done + len(i), device=faces.device) - (ends - width * height)[i]
+    pixels = len(screen) * size**2
+    nearest = screen.new_full((pixels + 1,), EMPTY, dtype=torch.int64)  # the last one is for unused pairs
+    tested, at_once = length(pairs, ROOM * pixels), AT_ONCE if screen.is_cpu else AT_ONCE_ON_GPU
+    for first in range(0, tested, at_once):
+        i, offset, used = repeated(pairs, first, min(first + at_once, tested))
         column, row = left[i] + offset % width[i], top[i] + offset // width[i]
         px, py = (column + 0.5).double(), (row + 0.5).double()
-        inside = _inside(edges[i], px[:, None], py[:, None])
-        i, column, row, px, py = i[inside], column[inside], row[inside], px[inside], py[inside]
         depth = (1 / ((plane[i, 0] * px + plane[i, 1] * py) + plane[i, 2])).float()
-        key = (depth.view(torch.int32).long() << 32) | face[i]
-        nearest.scatter_reduce_(0, (view[i] * size + row) * size + column, key, "amin")
-        first = last
-    return torch.where(nearest == EMPTY, -1, nearest & 0xFFFFFFFF).view(-1, size, size)
+        key = (depth.view(torch.int32).long() << 32) | (i % len(faces))
+        key = torch.where(used & _inside(edges[i], px[:, None], py[:, None]), key, EMPTY)
+        pixel = (i // len(faces) * size + row) * size + column
+        nearest.scatter_reduce_(0, torch.where(used, pixel, pixels), key, "amin")
+    found = torch.where(nearest == EMPTY, -1, nearest & 0xFFFFFFFF)[:-1].view(-1, size, size)
+    return torch.where(pairs.sum() > tested, NO_ROOM, found)
 
 
 def barycentric(
     screen: Float[Tensor, "V 3"], corners: Int[Tensor, "N 3"], pixels: Int[Tensor, " N"], width: int
 ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
-    """Perspective-correct barycentric coordinates and depth of the pixels' centres on the triangles `corners`."""
+    """Perspective-correct barycentric coordinates and depth of the pixels' centres on the triangles `corners`.
+
+    For pixels below 0 these are constants, and NaN for NO_ROOM.
+    """
+    used = (pixels >= 0)[:, None]
     triangle = screen.index_select(0, corners.reshape(-1)).view(-1, 3, 3)
     centre = torch.stack([pixels % width, pixels // width], 1)[:, None] + 0.5
     x, y = (triangle[..., :2] - centre).unbind(-1)
-    z = triangle[..., 2]
+    z = torch.where(used, triangle[..., 2], 1.0)
     q = (x.roll(-1, 1) * y.roll(-2, 1) - y.roll(-1, 1) * x.roll(-2, 1)) / z
+    q = torch.where(used, q, torch.where(pixels == NO_ROOM, torch.nan, 1.0)[:, None])
     bary = q / q.sum(1, keepdim=True)
     return bary, (bary * z).sum(1)
 

@@ -108,7 +108,7 @@ def render(
     GanfitError for vertices that are not finite and for a camera without direction (see `camera_axes` for GPUs). Faces
     that reach behind the eye are left out.
     """
-    if not vertices.is_cuda and not bool(torch.isfinite(vertices.detach()).all()):
+    if vertices.is_cpu and not bool(torch.isfinite(vertices.detach()).all()):
         raise GanfitError("The mesh has vertices that are not finite numbers; check the parameters it was made from.")
     screen = project(vertices, p_c, size)
     fragments = rasterize(screen, faces, size)
@@ -141,7 +141,7 @@ def _composite(
     colours: Float[Tensor, "P 3"], background: Float[Tensor, "*n H W 3"], fragments: Fragments, outlines: Outlines
 ) -> Float[Tensor, "*n H W 4"]:
     opaque = torch.nn.functional.pad(colours, (0, 1), value=1.0)
-    empty = torch.nn.functional.pad(background, (0, 1)).reshape(-1, 4)
+    empty = torch.nn.functional.pad(background.reshape(-1, 3), (0, 1, 0, 1))  # one pixel more, for unused rows
     covered, points = opaque.split([len(fragments.pixels), len(outlines.bary)])
     picture = empty.index_copy_(0, fragments.pixels, covered)
-    return outlines.blend(picture, points).view(*background.shape[:-1], 4)
+    return outlines.blend(picture, points)[:-1].view(*background.shape[:-1], 4)

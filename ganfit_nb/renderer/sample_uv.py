@@ -16,7 +16,7 @@ def sample_uv(
     It does not use `grid_sample`, which knows no forward mode.
     """
     _, height, width, channels = textures.shape
-    x, y = (uv * uv.new_tensor([width, height]) - 0.5).unbind(1)
+    x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
     x, y = x.clamp(0.0, width - 1.0), y.clamp(0.0, height - 1.0)
     left, top = x.detach().long(), y.detach().long()
     right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)

@@ -25,7 +25,7 @@ from numpy import ndarray
 from torch import Tensor
 from tqdm import tqdm
 
-from ganfit_nb.colour import RGB_FROM_YCC
+from ganfit_nb.colour import YCC_FROM_RGB
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.face.texture import PcaTexture, pack_nibbles
@@ -37,7 +37,6 @@ from ganfit_nb.training.skin.painting import smoothstep
 from ganfit_nb.training.skin.uv_layout import UvLayout
 
 FINE_MODES = 16
-YCC_FROM_RGB = torch.linalg.inv(RGB_FROM_YCC)
 SCALP_WEIGHT = 0.25  # weight of a texel outside the face, relative to one inside, in amplitude
 CHUNK = 64  # maps at a time
 
