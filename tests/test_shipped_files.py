@@ -16,6 +16,7 @@ from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.face.mouth import mouth_albedo
 from ganfit_nb.face.shape_prior import ShapeFromIdentity
 from ganfit_nb.face.texture import PcaTexture
+from ganfit_nb.networks.hair_segmentation import HairSegmentation
 from ganfit_nb.networks.identity import IdentityNetwork
 from ganfit_nb.networks.mediapipe import FaceDetection, FaceMesh
 from ganfit_nb.training.skin.uv_resample import skin_coordinates
@@ -27,6 +28,7 @@ LOADERS: dict[str, Callable[[], object]] = {
     "dlib_resnet": IdentityNetwork.default.__wrapped__,  # past its cache
     "face_detection": FaceDetection,
     "face_mesh": FaceMesh,
+    "hair_segmentation": HairSegmentation,
     "skin_uv": skin_coordinates,
     "mouth_albedo": mouth_albedo.__wrapped__,
     "shape_from_identity": ShapeFromIdentity.default.__wrapped__,

@@ -1,10 +1,13 @@
-"""Converts MediaPipe's face networks and its canonical face mesh into the assets that ganfit_nb ships.
+"""Converts MediaPipe's networks and its canonical face mesh into the assets that ganfit_nb ships.
 
     python tools/convert_mediapipe.py PACKAGE [--out ganfit_nb/assets]
+    python tools/convert_mediapipe.py hair_segmentation.tflite [--out ganfit_nb/assets]
 
-PACKAGE is the npm package @mediapipe/face_mesh 0.4.1657299874 (Apache-2.0), as the .tgz or unpacked. Needs the `build`
-extra. Writes face_detection.safetensors (BlazeFace short range: Bazarevsky et al. 2019), face_mesh.safetensors (478
-points: Grishchenko et al. 2020, "Attention Mesh") and canonical_face_mesh.safetensors.
+PACKAGE is the npm package @mediapipe/face_mesh 0.4.1657299874 (Apache-2.0), as the .tgz or unpacked. It gives
+face_detection.safetensors (BlazeFace short range: Bazarevsky et al. 2019), face_mesh.safetensors (478 points:
+Grishchenko et al. 2020, "Attention Mesh") and canonical_face_mesh.safetensors. hair_segmentation.tflite (Apache-2.0,
+Tkachenka et al. 2019) is a file of MediaPipe's own asset list, https://storage.googleapis.com/mediapipe-assets. It
+gives hair_segmentation.safetensors. Needs the `build` extra.
 """
 
 from __future__ import annotations
@@ -24,7 +27,10 @@ from tflite_reader import Reader
 NETWORKS = {
     "face_detection_short_range.tflite": "face_detection.safetensors",
     "face_landmark_with_attention.tflite": "face_mesh.safetensors",
+    "hair_segmentation.tflite": "hair_segmentation.safetensors",
 }
+HALVED_ERROR = 2.0**-11  # of a weight, relative: half precision rounds the hair segmentation's, and no others
+HALVED_SMALL = 2.0**-24  # absolute, of the smallest ones
 GEOMETRY = "geometry_pipeline_metadata_landmarks.binarypb"
 MM_PER_CM = 10.0
 
@@ -105,21 +111,30 @@ def canonical_face_mesh(data: bytes) -> dict[str, torch.Tensor]:
     }
 
 
+def write_network(data: bytes, target: Path) -> None:
+    """Writes a network with weights of half precision."""
+    network = Reader(data)
+    halves = {name: weight.half() for name, weight in network.weights.items()}
+    for name, weight in network.weights.items():
+        torch.testing.assert_close(halves[name].float(), weight, rtol=HALVED_ERROR, atol=HALVED_SMALL, msg=name)
+    save_file(halves, target, {"graph": json.dumps(network.graph)})
+    weights = sum(weight.numel() for weight in halves.values())
+    print(f"{target.name}: {len(network.graph['operations'])} operations, {weights} weights")
+
+
 def main() -> None:
-    """Convert everything."""
+    """Convert everything that the source holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("package", type=Path)
+    parser.add_argument("source", type=Path, metavar="PACKAGE or FILE.tflite")
     parser.add_argument("--out", type=Path, default=Path("ganfit_nb/assets"))
     arguments = parser.parse_args()
-    files = packed_files(arguments.package)
-    save_file(canonical_face_mesh(files[GEOMETRY]), arguments.out / "canonical_face_mesh.safetensors")
-    for source, target in NETWORKS.items():
-        network = Reader(files[source])
-        halves = {name: weight.half() for name, weight in network.weights.items()}
-        assert all(torch.equal(halves[name].float(), weight) for name, weight in network.weights.items()), source
-        save_file(halves, arguments.out / target, {"graph": json.dumps(network.graph)})
-        weights = sum(weight.numel() for weight in halves.values())
-        print(f"{target}: {len(network.graph['operations'])} operations, {weights} weights")
+    source: Path = arguments.source
+    files = {source.name: source.read_bytes()} if source.suffix == ".tflite" else packed_files(source)
+    if GEOMETRY in files:
+        save_file(canonical_face_mesh(files[GEOMETRY]), arguments.out / "canonical_face_mesh.safetensors")
+    for name, target in NETWORKS.items():
+        if name in files:
+            write_network(files[name], arguments.out / target)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Reads a TensorFlow Lite file into a small graph of torch operations and their weights.
 
-Only what MediaPipe's face networks use is known; anything else stops the conversion. Static facts are resolved here
-(paddings, constants, slices that keep everything), so that `ganfit_nb/networks/tflite.py` stays a plain interpreter.
+Only what MediaPipe's networks for faces and hair use is known; anything else stops the conversion. Static facts are
+resolved here (paddings, constants, slices that keep everything), so that `ganfit_nb/networks/tflite.py` stays a plain
+interpreter.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ TYPES = tflite.TensorType
 DTYPES = {TYPES.FLOAT32: np.float32, TYPES.FLOAT16: np.float16, TYPES.INT32: np.int32}
 ACTIVATIONS = {0: None, 1: "relu"}
 SAME = tflite.Padding.SAME
+CUSTOM_SAME = 1  # the same in the options of MediaPipe's own operations (TfLitePadding)
 
 
 def same_padding(size: list[int], kernel: list[int], stride: list[int]) -> list[int]:
@@ -63,7 +65,7 @@ class Reader:
 
     def _weight(self, tensor: int, value: np.ndarray) -> str:
         name = f"t{tensor}"
-        self.weights[name] = torch.from_numpy(np.ascontiguousarray(value, np.float32))
+        self.weights[name] = torch.from_numpy(np.array(value, np.float32, order="C"))
         return name
 
     def _operation(self, record: Any) -> dict[str, Any] | None:
@@ -78,15 +80,40 @@ class Reader:
             assert self._shape(inputs[0]) == self._shape(output)
             self.alias[output] = self._source(inputs[0])
             return None
-        if name == "CUSTOM":
-            options = flexbuffers.Loads(bytes(record.CustomOptionsAsNumpy())) if record.CustomOptionsLength() else {}
-            if "subset_idxs" in options:
-                options["subset_idxs"] = np.ravel(options["subset_idxs"]).tolist()
-            described = {"op": code.CustomCode().decode(), "options": options}
-        else:
-            described = getattr(self, f"_{name.lower()}")(record, inputs, output)
+        name = code.CustomCode().decode() if name == "CUSTOM" else name
+        describe = getattr(self, f"_{name.lower()}", None)
+        described = describe(record, inputs, output) if describe else self._by_name(name, record)
         runtime_inputs = [self._source(i) for i in inputs if i not in self.constants]
         return {"inputs": runtime_inputs, "output": output, **described}
+
+    @staticmethod
+    def _by_name(name: str, record: Any) -> dict[str, Any]:
+        """A custom operation whose options are a flexbuffer."""
+        options = flexbuffers.Loads(bytes(record.CustomOptionsAsNumpy())) if record.CustomOptionsLength() else {}
+        if "subset_idxs" in options:
+            options["subset_idxs"] = np.ravel(options["subset_idxs"]).tolist()
+        return {"op": name, "options": options}
+
+    def _maxpoolingwithargmax2d(self, record: Any, inputs: list[int], output: int) -> dict[str, Any]:
+        """The second output says where the maxima were. Only unpooling reads it, which finds them again in the map."""
+        assert [2 * n for n in self._shape(output)[1:3]] == self._shape(inputs[0])[1:3]
+        self.alias[int(record.Outputs(1))] = self._source(inputs[0])
+        return {"op": "max_pool", "kernel": [2, 2], "stride": [2, 2]}
+
+    def _maxunpooling2d(self, record: Any, inputs: list[int], output: int) -> dict[str, Any]:
+        assert [2 * n for n in self._shape(inputs[0])[1:3]] == self._shape(output)[1:3]
+        return {"op": "max_unpool", "kernel": [2, 2]}
+
+    def _convolution2dtransposebias(self, record: Any, inputs: list[int], output: int) -> dict[str, Any]:
+        padding, *stride = np.frombuffer(record.CustomOptionsAsNumpy().tobytes(), np.int32).tolist()
+        assert padding == CUSTOM_SAME
+        assert [n * s for n, s in zip(self._shape(inputs[0])[1:3], stride, strict=True)] == self._shape(output)[1:3]
+        return {
+            "op": "transposed_convolution",
+            "weight": self._weight(inputs[1], self.constants[inputs[1]].transpose(3, 0, 1, 2)),  # OHWI -> IOHW
+            "bias": self._weight(inputs[2], self.constants[inputs[2]]),
+            "stride": stride,
+        }
 
     @staticmethod
     def _options(record: Any, kind: Any) -> Any:
@@ -103,15 +130,17 @@ class Reader:
         return self._convolution(self._options(record, tflite.DepthwiseConv2DOptions), weight, len(weight), inputs)
 
     def _convolution(self, options: Any, weight: np.ndarray, groups: int, inputs: list[int]) -> dict[str, Any]:
-        assert options.DilationHFactor() == options.DilationWFactor() == 1
         size, stride = self._shape(inputs[0])[1:3], [options.StrideH(), options.StrideW()]
+        dilation = [options.DilationHFactor(), options.DilationWFactor()]
+        reach = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)]
         return {
             "op": "convolution",
             "weight": self._weight(inputs[1], weight),
             "bias": self._weight(inputs[2], self.constants[inputs[2]]),
             "stride": stride,
             "groups": groups,
-            "padding": same_padding(size, list(weight.shape[2:]), stride) if options.Padding() == SAME else [0] * 4,
+            **({"dilation": dilation} if dilation != [1, 1] else {}),
+            "padding": same_padding(size, reach, stride) if options.Padding() == SAME else [0] * 4,
             "activation": ACTIVATIONS[options.FusedActivationFunction()],
         }
 
@@ -134,8 +163,8 @@ class Reader:
         return {"op": "reshape", "shape": self._shape(output)[1:]}
 
     def _concatenation(self, record: Any, inputs: list[int], output: int) -> dict[str, Any]:
-        assert len(self._shape(output)) == 3  # else the axis would have to follow NHWC -> NCHW
-        return {"op": "concatenate", "axis": self._options(record, tflite.ConcatenationOptions).Axis()}
+        axis, rank = self._options(record, tflite.ConcatenationOptions).Axis(), len(self._shape(output))
+        return {"op": "concatenate", "axis": [0, 2, 3, 1][axis % rank] if rank == 4 else axis}  # NHWC -> NCHW
 
     def _add(self, record: Any, inputs: list[int], output: int) -> dict[str, Any]:
         options = self._options(record, tflite.AddOptions)

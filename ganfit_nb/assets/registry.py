@@ -142,6 +142,14 @@ SHIPPED = (
         "MediaPipe, Google LLC",
     ),
     Asset(
+        "hair",
+        "hair_segmentation.safetensors",
+        0.4,
+        "4db2fac5b5a7e31b842ece60df3555e6f068f2fec25e3903d5689c7da5a88d1f",
+        APACHE,
+        "MediaPipe, Google LLC",
+    ),
+    Asset(
         "example",
         "astronaut.png",
         0.8,

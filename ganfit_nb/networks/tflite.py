@@ -33,7 +33,7 @@ class TFLiteNetwork(nn.Module):
         self.operations: list[Operation] = graph["operations"]
         self.finished = _finished_tensors(self.operations, set(self.outputs.values()))
 
-    def forward(self, image: Float[Tensor, "N 3 H W"]) -> dict[str, Tensor]:
+    def forward(self, image: Float[Tensor, "N C H W"]) -> dict[str, Tensor]:
         """The network's outputs by name. The size and the range of `image` are the network's own."""
         tensors = {self.input: image}
         for operation, finished in zip(self.operations, self.finished, strict=True):
@@ -60,8 +60,27 @@ def _activate(x: Tensor, activation: str | None) -> Tensor:
 def _convolution(op: Operation, weight: Any, x: Tensor) -> Tensor:
     if any(op["padding"]):
         x = F.pad(x, op["padding"])
-    x = F.conv2d(x, weight(op["weight"]), weight(op["bias"]), op["stride"], groups=op["groups"])
+    x = F.conv2d(
+        x, weight(op["weight"]), weight(op["bias"]), op["stride"], dilation=op.get("dilation", 1), groups=op["groups"]
+    )
     return _activate(x, op["activation"])
+
+
+def _transposed_convolution(op: Operation, weight: Any, x: Tensor) -> Tensor:
+    """With TensorFlow's SAME padding: each side of the result is `stride` times that of x, the odd pixel cut at the
+    end."""
+    kernel, stride = weight(op["weight"]), op["stride"]
+    result = F.conv_transpose2d(x, kernel, weight(op["bias"]), stride)
+    for axis in (2, 3):
+        step = stride[axis - 2]
+        result = result.narrow(axis, (kernel.shape[axis] - step) // 2, step * x.shape[axis])
+    return result
+
+
+def _max_unpool(op: Operation, weight: Any, x: Tensor, pooled: Tensor) -> Tensor:
+    """x at the places where the maxima of `pooled` lay, zero elsewhere."""
+    _, places = F.max_pool2d(pooled, op["kernel"], return_indices=True)
+    return F.max_unpool2d(x, places, op["kernel"])
 
 
 def _reshape(op: Operation, weight: Any, x: Tensor) -> Tensor:
@@ -106,7 +125,9 @@ def _transform_bilinear(op: Operation, weight: Any, features: Tensor, matrix: Te
 
 _OPERATIONS: dict[str, Any] = {
     "convolution": _convolution,
+    "transposed_convolution": _transposed_convolution,
     "max_pool": lambda op, weight, x: F.max_pool2d(x, op["kernel"], op["stride"]),
+    "max_unpool": _max_unpool,
     "prelu": lambda op, weight, x: F.prelu(x, weight(op["weight"])),
     "relu": lambda op, weight, x: F.relu(x),
     "add": lambda op, weight, a, b: _activate(a + b, op["activation"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 from ganfit_nb.assets import shipped
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.photos.faces_found import Choice, chosen_face
+from ganfit_nb.photos.hair import Hair
 from ganfit_nb.photos.image_file import read_image
 from ganfit_nb.photos.landmarks import IBUG_68, DetectedFace, LandmarkDetector, MediaPipeDetector, is_near, is_spread
 from ganfit_nb.photos.pixels import rgb_bytes
@@ -48,6 +49,11 @@ class Photo:
     source: str
     boxes: Float[Tensor, "faces 4"]
     notes: tuple[str, ...]
+    _hair: Hair | None = field(default=None, repr=False, compare=False)  # shared by all sizes of the photo
+
+    def __post_init__(self) -> None:
+        if self._hair is None:
+            object.__setattr__(self, "_hair", Hair(self.original, self.to_original, self.size))
 
     @classmethod
     def open(
@@ -140,6 +146,15 @@ class Photo:
         ones = torch.ones(1, 1, *self.original.shape[:2])
         return (resample(ones, self.to_original, self.size, "zeros")[0, 0] > 0.5).float()
 
+    @cached_property
+    def hair(self) -> Float[Tensor, "size size"]:
+        """The probability that a pixel of the aligned image shows hair of the head, 0 to 1 (`hair.py`).
+
+        The first call runs a network. Other sizes of the photo share what it found.
+        """
+        assert self._hair is not None
+        return self._hair.at(self.size).to(self.image.device)
+
     def to(self, device: torch.device | str) -> Photo:
         """The same photo, with image and landmarks on another device."""
         dense = None if self.dense is None else self.dense.to(device)
@@ -159,6 +174,7 @@ class Photo:
             source=self.source,
             boxes=self.boxes,
             notes=self.notes,
+            _hair=self._hair,
         )
 
 
