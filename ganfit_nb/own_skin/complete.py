@@ -1,0 +1,112 @@
+"""Completes what photos show of a skin, by its mirror image and by the fitted texture, without seams.
+
+The completed map u minimises a screened Poisson energy (Pérez et al. 2003; `poisson.py`), the sum over all texels of
+
+    w (f − u)² + ε (t − u)² + |∇u − v|².
+
+f is the photos' colour and w its weight, t the fitted texture. v is the gradient of the photo that sees a place best,
+of its mirror image where only the other half of the face is seen, and of t where neither is. So the detail comes from
+the photo, and what joins it takes on the photo's tone. ε keeps what is far from all that was seen at t. Eyes look to
+one side, so they have no mirror image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ganfit_nb.own_skin.multigrid import Grid
+from ganfit_nb.own_skin.poisson import minimum
+
+SCREEN = 0.05  # w of a texel that is seen well, beside links of 1
+FAR = 0.15  # of the map's side: as far as the photo's tone reaches
+
+
+@dataclass(frozen=True)
+class SeenMap:
+    """What one photo shows of the skin without its light.
+
+    colour  albedo
+    weight  how far it is known, in [0, 1]
+    """
+
+    colour: Float[Tensor, "S S 3"]
+    weight: Float[Tensor, "S S"]
+
+    def mirrored(self, mirrors: Float[Tensor, "S S"]) -> SeenMap:
+        """The other half of the face, where it has one."""
+        return SeenMap(self.colour.flip(1), self.weight.flip(1) * mirrors)
+
+
+def merged(maps: Sequence[SeenMap]) -> SeenMap:
+    """The weighted mean of the colours, and the largest of the weights."""
+    weights = torch.stack([one.weight for one in maps])
+    total = weights.sum(0).clamp(min=1e-9)
+    colour = sum((one.colour * (one.weight / total)[..., None] for one in maps), torch.zeros_like(maps[0].colour))
+    return SeenMap(colour, weights.amax(0))
+
+
+def complete(
+    maps: Sequence[SeenMap],
+    fitted: Float[Tensor, "S S 3"],
+    covered: Bool[Tensor, "S S"],
+    mirrors: Float[Tensor, "S S"],
+) -> Float[Tensor, "S S 3"]:
+    """The completed map, in [0, 1].
+
+    fitted   t
+    covered  the texels that lie on the surface; those beside it continue what is next to them
+    mirrors  how far the other half of the map may stand in for a texel, in [0, 1]
+    """
+    joined, size = merged(maps), len(fitted)
+    screen = SCREEN * joined.weight
+    far = (FAR * size) ** -2
+    right, down = torch.zeros_like(screen), torch.zeros_like(screen)
+    right[:, :-1], down[:-1] = (covered[:, 1:] & covered[:, :-1]).float(), (covered[1:] & covered[:-1]).float()
+    grid = Grid((screen + far) * covered, right, down)
+    known = (screen / (screen + far))[..., None] * (joined.colour - fitted)
+    difference = minimum(grid, known, *(_gradients(maps, fitted, mirrors, axis) for axis in (1, 0)))
+    return (fitted + _beyond(difference, covered)).clamp(0.0, 1.0)
+
+
+def _gradients(
+    maps: Sequence[SeenMap], fitted: Float[Tensor, "S S 3"], mirrors: Float[Tensor, "S S"], axis: int
+) -> Float[Tensor, "S S 3"]:
+    """v − ∇t from every texel to the next one along an axis."""
+    own, known = _best_gradient(maps, fitted, axis)
+    other, known_other = _best_gradient([one.mirrored(mirrors) for one in maps], fitted, axis)
+    return own * known + other * known_other * (1 - known)
+
+
+def _best_gradient(
+    maps: Sequence[SeenMap], fitted: Float[Tensor, "S S 3"], axis: int
+) -> tuple[Float[Tensor, "S S 3"], Float[Tensor, "S S 1"]]:
+    """The gradient of the map that knows both texels of a link best, less the fitted texture's, and how well it does."""
+    best, known = torch.zeros_like(fitted), torch.zeros_like(fitted[..., :1])
+    for one in maps:
+        gradient = _step(one.colour - fitted, axis)
+        weight = torch.minimum(one.weight, one.weight.roll(-1, axis))[..., None]
+        best, known = torch.where(weight > known, gradient, best), torch.maximum(weight, known)
+    return best, known
+
+
+def _step(values: Float[Tensor, "S S 3"], axis: int) -> Float[Tensor, "S S 3"]:
+    """The difference of the next texel along an axis from each; that of the last, which has no next one, is not used."""
+    return values.roll(-1, axis) - values
+
+
+def _beyond(values: Float[Tensor, "S S 3"], covered: Bool[Tensor, "S S"]) -> Float[Tensor, "S S 3"]:
+    """The values, continued beside the surface by the mean of the nearest ones (pull-push, Gortler et al. 1996)."""
+    if bool(covered.all()) or len(values) % 2:
+        return values
+    share = covered[None, None].float()
+    coarse = F.avg_pool2d(share, 2)[0, 0]
+    pooled = F.avg_pool2d((values * covered[..., None]).permute(2, 0, 1)[None], 2)[0].permute(1, 2, 0)
+    smooth = _beyond(pooled / coarse.clamp(min=1e-6)[..., None], coarse > 0)
+    wide = F.interpolate(smooth.permute(2, 0, 1)[None], scale_factor=2.0, mode="bilinear", align_corners=False)
+    return torch.where(covered[..., None], values, wide[0].permute(1, 2, 0))
