@@ -7,6 +7,7 @@ from ganfit_nb import FaceModel, Photo
 from ganfit_nb.assets import asset_path
 from ganfit_nb.fitting.first_light import first_light
 from ganfit_nb.fitting.second_view import EXPRESSION_SD, light_deviation, light_mean, light_position, second_view
+from ganfit_nb.fitting.skin_seen import SkinSeen
 from ganfit_nb.parameters import FaceParameters
 
 
@@ -70,7 +71,8 @@ def test_the_first_light_comes_from_where_it_came(model, azimuth):
         boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]),
         notes=(),
     )
-    guess = first_light(photo, model, truth)
+    rendering = model.render(truth, 256)
+    guess = first_light(photo.image, model, truth, SkinSeen.of(photo).weight(model, rendering))
     found = float(torch.atan2(guess[0], guess[2]))
     assert found == pytest.approx(azimuth, abs=0.3)
     torch.testing.assert_close(guess[3:], light[3:], atol=0.12, rtol=0)

@@ -95,7 +95,8 @@ def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
 
 def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str, float]:
     config = recipe.config
-    objective = Objective.of([[photo]], recipe.face_model(), recipe.network(), size=config.size, seed=config.seed)
+    parts = recipe.face_model(), recipe.network()
+    objective = Objective.of([[photo]], *parts, size=config.size, seed=config.seed, occlusion=config.occlusion)
     face, turned = objective.views.together([parameters]), LossWeights().only("second_identity")
     views = [objective.evaluate(face, turned, index).terms["second_identity"] for index in UNSEEN_VIEWS]
     seen = objective.evaluate(face, LossWeights().only("content", "pixel"), 0).terms

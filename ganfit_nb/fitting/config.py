@@ -23,6 +23,7 @@ class FitConfig:
     seed         of the second views (Eq. 7)
     informed_prior  the recogniser's embedding says what shape to expect; without it N(0, I), as in the paper
     consistency  several photos have to show the same skin (`consistency.py`); the paper's way is without it
+    occlusion    hair, and what else hides the skin, counts for nothing (`skin_seen.py`); the paper's way is without it
     image_every  keep the rendering in every k-th step; 0 keeps none (render any step later from its parameters)
     device       where the joint stage computes, "cpu" or "cuda"; steps always lie on the CPU
     """
@@ -32,6 +33,7 @@ class FitConfig:
     seed: int = 0
     informed_prior: bool = True
     consistency: bool = True
+    occlusion: bool = True
     image_every: int = 0
     device: str = "cpu"
 

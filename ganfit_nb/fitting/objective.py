@@ -28,6 +28,7 @@ from ganfit_nb.fitting.losses import (
     prior,
 )
 from ganfit_nb.fitting.second_view import light_deviation, second_view
+from ganfit_nb.fitting.skin_seen import SkinSeen
 from ganfit_nb.fitting.views import Views
 from ganfit_nb.networks.identity import IdentityFeatures, IdentityNetwork
 from ganfit_nb.parameters import FaceParameters
@@ -62,6 +63,7 @@ class Objective:
 
     seed          of the second views (Eq. 7), the same for every person: so nobody's fit depends on who else is there
     shape_priors  what is known of the shape of each person
+    occlusion     whether what hides the skin counts for nothing in Eq. 10 (`skin_seen.py`)
     """
 
     photos: tuple[Photo, ...]
@@ -70,6 +72,7 @@ class Objective:
     network: IdentityNetwork
     seed: int
     shape_priors: tuple[ShapePrior, ...]
+    occlusion: bool = True
 
     @classmethod
     def of(
@@ -81,12 +84,14 @@ class Objective:
         size: int,
         seed: int = 0,
         informed_prior: bool = True,
+        occlusion: bool = True,
     ) -> Objective:
         """For all photos of each person, at `size` pixels."""
         seen, people = model.seen_at(size), [[photo.at(size) for photo in photos] for photos in people]
         priors = tuple(known_shape(photos, seen, network, informed_prior) for photos in people)
         views = Views.of([len(photos) for photos in people])
-        return cls(tuple(photo for photos in people for photo in photos), views, seen, network, seed, priors)
+        photos = tuple(photo for photos in people for photo in photos)
+        return cls(photos, views, seen, network, seed, priors, occlusion)
 
     def only(self, person: int) -> Objective:
         """That of one person."""
@@ -108,7 +113,8 @@ class Objective:
             return self
         photos = tuple(photo.to(device) for photo in self.photos)
         priors = tuple(prior.to(device) for prior in self.shape_priors)
-        return Objective(photos, self.views, self.model.to(device), self.network.to(device), self.seed, priors)
+        model, network = self.model.to(device), self.network.to(device)
+        return replace(self, photos=photos, model=model, network=network, shape_priors=priors)
 
     @property
     def size(self) -> int:
@@ -131,8 +137,8 @@ class Objective:
         return self.network.features(self.crop(self.images, torch.stack([photo.landmarks for photo in self.photos])))
 
     @cached_property
-    def _inside(self) -> Float[Tensor, "V H W"]:
-        return torch.stack([photo.inside for photo in self.photos]).to(self.device)
+    def _skin_seen(self) -> SkinSeen:
+        return SkinSeen.together(self.photos, self.occlusion)
 
     @cached_property
     def _shrink(self) -> int:
@@ -200,11 +206,9 @@ class Objective:
     def _rendered_crops(self, rendering: Rendering, vertices: Tensor, views: FaceParameters) -> Tensor:
         return self.crop(rendering.image, self.model.landmarks(vertices, views.camera, self.size))
 
-    @torch.no_grad()
     def _pixel_weight(self, rendering: Rendering) -> Float[Tensor, "V H W"]:
-        """How much each pixel counts in Eq. 10: the skin seen, within the photo's borders."""
-        skin = self.model.morphable.pixel_region[:, None].expand(len(self.photos), -1, 1)
-        return rendering.interpolate(skin)[..., 0] * self._inside
+        """How much each pixel counts in Eq. 10."""
+        return self._skin_seen.weight(self.model, rendering)
 
     def _identity(self, embedding: Float[Tensor, "V D"]) -> Tensor:
         return cosine_distance(self.photo_features.embedding, embedding) / self.network.different_people

@@ -128,7 +128,13 @@ def _objective(
     people: Sequence[Sequence[Photo]], model: FaceModel, config: FitConfig, network: IdentityNetwork
 ) -> Objective:
     return Objective.of(
-        people, model, network, size=config.size, seed=config.seed, informed_prior=config.informed_prior
+        people,
+        model,
+        network,
+        size=config.size,
+        seed=config.seed,
+        informed_prior=config.informed_prior,
+        occlusion=config.occlusion,
     )
 
 
@@ -176,5 +182,6 @@ def _first_appearances(
     for person, count in enumerate(views.counts):
         first = views.person.index(person)
         own = slice(first, first + count)
-        guessed += first_appearance(objective.photos[own], objective.model, faces[own], weights, free)
+        photos = objective.photos[own]
+        guessed += first_appearance(photos, objective.model, faces[own], weights, free, objective.occlusion)
     return views.together(guessed)

@@ -152,7 +152,8 @@ class Recipe:
         return "" if record.get("weights") == ours["weights"] else "other loss weights"
 
 
-CONFIG = ("steps", "size", "seed", "device", "informed_prior", "consistency")  # what of FitConfig results depend on
+# What of FitConfig results depend on.
+CONFIG = ("steps", "size", "seed", "device", "informed_prior", "consistency", "occlusion")
 TEXTURE_FILES = {"gan": "texture_gan.safetensors", "pca": "texture_pca.safetensors"}
 
 

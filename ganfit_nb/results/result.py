@@ -81,6 +81,7 @@ class Result:
             "device": self.config.device,
             "informed_prior": self.config.informed_prior,
             "consistency": self.config.consistency,
+            "occlusion": self.config.occlusion,
             "face": self.face,
             "parts": dict(self.parts),
             "contents": dict(self.contents),
