@@ -9,7 +9,8 @@ texel of the face gets the colour of the nearest point of the scan, after an ICP
 
 Both print the mean absolute difference of a map from the truth in display values × 255, after one gain per channel,
 because a photo does not tell a dark skin in bright light from a bright skin in dark light. Compared are the fitted
-texture, the photo unwrapped as it is, the photo's own skin, and that where a photo shows it. DIR gets a picture of each.
+texture, the photo unwrapped as it is, and the photo's own skin, where a photo shows the face and in all of it. DIR gets
+a picture of each.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ganfit_nb.evaluation.scan_error import Reconstruction, lay_onto
 from ganfit_nb.evaluation.scan_judge import ScanJudge
 from ganfit_nb.fitting.stages import fit_set
 from ganfit_nb.geometry.surface import Surface
-from ganfit_nb.own_skin import OwnSkin, own_skin
+from ganfit_nb.own_skin import own_skin
 from ganfit_nb.own_skin.texels import Texels
 from ganfit_nb.own_skin.unwrap import unwrap
 from ganfit_nb.results.export import contact_sheet
@@ -131,10 +132,16 @@ def compare(
     }
     face = texels.image(texels.on(model.morphable.face_region[:, None].float()))[..., 0] > 0.5
     seen = face & (resized(skin.weight[..., None])[..., 0] > SEEN)
-    errors = {f"{what}, {where}": difference(a, truth, mask)
-              for where, mask in (("seen", seen), ("face", face)) for what, a in maps.items()
-              if (where, what) != ("face", "photo as it is")}
-    print(f"{name}: seen {skin.seen:.2f} " + "; ".join(f"{what} {error:.2f}" for what, error in errors.items()), flush=True)
+    errors = {
+        f"{what}, {where}": difference(a, truth, mask)
+        for where, mask in (("seen", seen), ("face", face))
+        for what, a in maps.items()
+        if (where, what) != ("face", "photo as it is")
+    }
+    print(
+        f"{name}: seen {skin.seen:.2f} " + "; ".join(f"{what} {error:.2f}" for what, error in errors.items()),
+        flush=True,
+    )
     contact_sheet({"truth": truth} | {what: a for what, a in maps.items()}).save(out / f"{name}.png")
 
 

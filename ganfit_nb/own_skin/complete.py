@@ -2,12 +2,14 @@
 
 The completed map u minimises a screened Poisson energy (Pérez et al. 2003; `poisson.py`), the sum over all texels of
 
-    w (f − u)² + ε (t − u)² + |∇u − v|².
+    a w (f − u)² + (1 − w) ε (t − u)² + |∇u − v|².
 
-f is the photos' colour and w its weight, t the fitted texture. v is the gradient of the photo that sees a place best,
+f is the photos' colour, w its weight, and t the fitted texture. v is the gradient of the photo that sees a place best,
 of its mirror image where only the other half of the face is seen, and of t where neither is. So the detail comes from
-the photo, and what joins it takes on the photo's tone. ε keeps what is far from all that was seen at t. Eyes look to
-one side, so they have no mirror image.
+the photo, and what joins it takes on the photo's tone. ε keeps what is far from all that was seen at t.
+
+Eyes look to one side, so they have no mirror image; and the photo's lids must not colour the eyeball behind them, so
+its tone reaches less far there.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ from torch import Tensor
 from ganfit_nb.own_skin.multigrid import Grid
 from ganfit_nb.own_skin.poisson import minimum
 
-SCREEN = 0.05  # w of a texel that is seen well, beside links of 1
-FAR = 0.15  # of the map's side: as far as the photo's tone reaches
+SCREEN = 0.05  # of the first term, for links of 1
+FAR, FAR_IN_EYES = 0.15, 0.01  # of the map's side: as far as the photo's tone reaches
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class SeenMap:
     colour: Float[Tensor, "S S 3"]
     weight: Float[Tensor, "S S"]
 
-    def mirrored(self, mirrors: Float[Tensor, "S S"]) -> SeenMap:
-        """The other half of the face, where it has one."""
-        return SeenMap(self.colour.flip(1), self.weight.flip(1) * mirrors)
+    def mirrored(self, skin: Bool[Tensor, "S S"]) -> SeenMap:
+        """The other half of the face in the place of this one, as far as it is skin."""
+        return SeenMap(self.colour.flip(1), self.weight.flip(1) * skin)
 
 
 def merged(maps: Sequence[SeenMap]) -> SeenMap:
@@ -55,38 +57,38 @@ def complete(
     maps: Sequence[SeenMap],
     fitted: Float[Tensor, "S S 3"],
     covered: Bool[Tensor, "S S"],
-    mirrors: Float[Tensor, "S S"],
+    skin: Bool[Tensor, "S S"],
 ) -> Float[Tensor, "S S 3"]:
     """The completed map, in [0, 1].
 
     fitted   t
     covered  the texels that lie on the surface; those beside it continue what is next to them
-    mirrors  how far the other half of the map may stand in for a texel, in [0, 1]
+    skin     those of them that are no eye and no mouth
     """
     joined, size = merged(maps), len(fitted)
     screen = SCREEN * joined.weight
-    far = (FAR * size) ** -2
+    far = (1 - joined.weight) * torch.where(skin, (FAR * size) ** -2, (FAR_IN_EYES * size) ** -2)
     right, down = torch.zeros_like(screen), torch.zeros_like(screen)
     right[:, :-1], down[:-1] = (covered[:, 1:] & covered[:, :-1]).float(), (covered[1:] & covered[:-1]).float()
     grid = Grid((screen + far) * covered, right, down)
-    known = (screen / (screen + far))[..., None] * (joined.colour - fitted)
-    difference = minimum(grid, known, *(_gradients(maps, fitted, mirrors, axis) for axis in (1, 0)))
+    known = (screen / (screen + far).clamp(min=1e-12))[..., None] * (joined.colour - fitted)
+    difference = minimum(grid, known, *(_gradients(maps, fitted, skin, axis) for axis in (1, 0)))
     return (fitted + _beyond(difference, covered)).clamp(0.0, 1.0)
 
 
 def _gradients(
-    maps: Sequence[SeenMap], fitted: Float[Tensor, "S S 3"], mirrors: Float[Tensor, "S S"], axis: int
+    maps: Sequence[SeenMap], fitted: Float[Tensor, "S S 3"], skin: Bool[Tensor, "S S"], axis: int
 ) -> Float[Tensor, "S S 3"]:
     """v − ∇t from every texel to the next one along an axis."""
     own, known = _best_gradient(maps, fitted, axis)
-    other, known_other = _best_gradient([one.mirrored(mirrors) for one in maps], fitted, axis)
+    other, known_other = _best_gradient([one.mirrored(skin) for one in maps], fitted, axis)
     return own * known + other * known_other * (1 - known)
 
 
 def _best_gradient(
     maps: Sequence[SeenMap], fitted: Float[Tensor, "S S 3"], axis: int
 ) -> tuple[Float[Tensor, "S S 3"], Float[Tensor, "S S 1"]]:
-    """The gradient of the map that knows both texels of a link best, less the fitted texture's, and how well it does."""
+    """∇(f − t) of the map that knows both texels of a link best, and how well it knows them."""
     best, known = torch.zeros_like(fitted), torch.zeros_like(fitted[..., :1])
     for one in maps:
         gradient = _step(one.colour - fitted, axis)
@@ -96,7 +98,7 @@ def _best_gradient(
 
 
 def _step(values: Float[Tensor, "S S 3"], axis: int) -> Float[Tensor, "S S 3"]:
-    """The difference of the next texel along an axis from each; that of the last, which has no next one, is not used."""
+    """The difference of the next texel along an axis from each. The last has no next one, and its link weighs 0."""
     return values.roll(-1, axis) - values
 
 

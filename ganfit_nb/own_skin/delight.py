@@ -33,7 +33,9 @@ SAMPLES = 20_000  # texels that the residual light is fitted to
 TURNS = 8  # of the reweighted least squares
 ROBUST = 2.0  # deviations beyond two σ count ever less
 MAD = 1.4826  # standard deviations of a normal variable in its median deviation
-RIDGE = 0.01  # of the samples' number: a pull towards no residual light
+GREY_RIDGE, COLOUR_RIDGE = 0.01, 0.1  # of the samples' number: pulls towards light that is everywhere the same
+TILT = 0.2  # rad by which a fitted normal may err
+UNSURE = 0.15, 0.35  # error of the shading's logarithm that TILT makes
 LEAST_SHADING = 0.05  # of full light; what is darker shows noise
 
 
@@ -60,47 +62,77 @@ def delight(
     expected: Float[Tensor, "N 3"],
 ) -> Delit:
     """Divides the fitted light and the residual light out. `expected` is the fitted albedo, mirror symmetric."""
-    first, dim = without_lamp(colour, points, normals, parameters)
-    weight = weight * smoothstep(dim, LEAST_SHADING, 3 * LEAST_SHADING)
+    first, shading = without_lamp(colour, points, normals, parameters)
+    weight = weight * sure_of_lamp(shading, points, normals, parameters.light)
     difference = (first + DARK).log() - (expected + DARK).log()
-    light, trust = residual_light(difference, normals, weight)
+    light = residual_light(difference, normals, weight)
     albedo = (first + DARK) / light.exp() - DARK
     rms = (light.square().mean(1) * weight).sum() / weight.sum().clamp(min=1e-9)
     return Delit(albedo, weight, float(rms.sqrt()))
 
 
 def without_lamp(
-    colour: Float[Tensor, "N 3"], points: Float[Tensor, "N 3"], normals: Float[Tensor, "N 3"], parameters: FaceParameters
-) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
-    """A₁, and how bright a white surface would be: the mean of ambient + diffuse over the channels."""
+    colour: Float[Tensor, "N 3"],
+    points: Float[Tensor, "N 3"],
+    normals: Float[Tensor, "N 3"],
+    parameters: FaceParameters,
+) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 3"]]:
+    """A₁, and the shading it was divided by."""
     black, white = (
         phong(torch.full_like(colour, value), normals, points, eye(parameters.camera), parameters.light)
         for value in (0.0, 1.0)
     )
-    shading = white - black
-    return (colour - black).clamp(min=0) / shading.clamp(min=LEAST_SHADING), shading.mean(1)
+    shading = (white - black).clamp(min=LEAST_SHADING)
+    return (colour - black).clamp(min=0) / shading, shading
+
+
+def sure_of_lamp(
+    shading: Float[Tensor, "N 3"],
+    points: Float[Tensor, "N 3"],
+    normals: Float[Tensor, "N 3"],
+    light: Float[Tensor, " 9"],
+) -> Float[Tensor, " N"]:
+    """1 where the shading is known although the normal may err by TILT, 0 near the terminator of a strong lamp and
+    where there is no light.
+
+    d log(ambient + lamp cos θ) / dθ = lamp sin θ / shading, up to TILT beyond the terminator.
+    """
+    to_light = F.normalize(light[:3] - points, dim=1)
+    cosine = (normals * to_light).sum(1)
+    slope = light[3:6].mean() * (1 - cosine.square()).clamp(min=0).sqrt() / shading.mean(1)
+    error = TILT * slope * (cosine > -TILT)
+    return (1 - smoothstep(error, *UNSURE)) * smoothstep(shading.mean(1), LEAST_SHADING, 3 * LEAST_SHADING)
 
 
 def residual_light(
     difference: Float[Tensor, "N 3"], normals: Float[Tensor, "N 3"], weight: Float[Tensor, " N"]
-) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
-    """Σ_k c_k Y_k(n) that explains most of `difference`, and how far each texel agrees with it, in [0, 1].
+) -> Float[Tensor, "N 3"]:
+    """Σ_k c_k Y_k(n) that explains most of `difference`, by iteratively reweighted least squares on a sample.
 
-    Iteratively reweighted least squares with Cauchy's weights, on a sample of the texels.
+    Light changes its strength over a face more than its colour, skin its colour more than its strength. So the mean of
+    the channels follows the samples more closely than what they differ by.
     """
     seen = (weight > 0).nonzero()[:, 0]
     if not len(seen):
-        return torch.zeros_like(difference), torch.ones_like(weight)
+        return torch.zeros_like(difference)
     chosen = seen[:: -(-len(seen) // SAMPLES)]
     columns, target, w = harmonics(normals[chosen]), difference[chosen], weight[chosen]
-    robust = torch.ones_like(w)
+    grey = target.mean(1, keepdim=True)
+    c_grey, robust = torch.zeros(9, 1), torch.ones_like(w)
     for _ in range(TURNS):
-        weighted = columns * (w * robust)[:, None]
-        normal = weighted.T @ columns + RIDGE * w.sum() * torch.eye(columns.shape[1])
-        c = torch.linalg.solve(normal, weighted.T @ target)
-        robust = _cauchy((target - columns @ c).mean(1), w)
-    light = harmonics(normals) @ c
-    return light, torch.ones_like(weight)
+        c_grey = _ridge(columns, grey, w * robust, GREY_RIDGE)
+        robust = _cauchy((grey - columns @ c_grey)[:, 0], w)
+    c_colour = _ridge(columns, target - grey, w * robust, COLOUR_RIDGE)
+    return harmonics(normals) @ (c_grey + c_colour)
+
+
+def _ridge(
+    columns: Float[Tensor, "n K"], target: Float[Tensor, "n C"], weight: Float[Tensor, " n"], ridge: float
+) -> Float[Tensor, "K C"]:
+    """Weighted least squares with a pull of all but the first column's coefficient, the mean, to 0."""
+    weighted = columns * weight[:, None]
+    pull = torch.full((columns.shape[1],), ridge).index_fill(0, torch.tensor([0]), 0.0)
+    return torch.linalg.solve(weighted.T @ columns + weight.sum() * pull.diag(), weighted.T @ target)
 
 
 def _cauchy(deviation: Float[Tensor, " n"], weight: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

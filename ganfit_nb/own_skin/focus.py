@@ -6,7 +6,6 @@ takes it away from the finest octaves first.
 
 from __future__ import annotations
 
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor

@@ -22,7 +22,7 @@ COARSE = 128  # texels, side of the maps in which light is compared: 2.7 mm each
 BLUR = 1.0  # of those texels
 ODD = 0.15, 0.35  # difference of ρ from its mirror image: a shadow from the first on, surely from the second
 FARTHER = 0.0, 0.1  # by how much more the lit half agrees with the expected albedo
-SHINE = 0.03, 0.08  # s, display values that a highlight adds
+SHINE = 0.05, 0.12  # s, display values that a highlight adds
 DARKEST = 0.05  # display value; a darker channel would make any noise a highlight
 
 

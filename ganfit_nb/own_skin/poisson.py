@@ -35,7 +35,7 @@ def minimum(
     flow = grid.down[:-1, :, None] * down[:-1]
     right_side[:-1] -= flow
     right_side[1:] += flow
-    return conjugate_gradients(Levels(grid), right_side)
+    return conjugate_gradients(Levels(grid), right_side) * (grid.inverse_diagonal > 0)[..., None]
 
 
 def conjugate_gradients(levels: Levels, right_side: Float[Tensor, "H W 3"]) -> Float[Tensor, "H W 3"]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.components import components
 from ganfit_nb.renderer import Fragments, rasterize, vertex_normals
 from ganfit_nb.renderer.rasterize import backend
 
@@ -53,6 +55,12 @@ class Texels:
     def normals(self, vertices: Float[Tensor, "V 3"]) -> Float[Tensor, "N 3"]:
         """Unit normals of a shape (mm) at the texels."""
         return F.normalize(self.on(vertex_normals(vertices, self.faces)), dim=1)
+
+    def skin(self, model: MorphableModel) -> Bool[Tensor, "side side"]:
+        """The texels of the largest connected piece of the mesh; the others are of eyes and mouth."""
+        piece = components(model.faces.numpy(), len(model.mean))
+        largest = torch.from_numpy(piece == np.bincount(piece).argmax())
+        return self.image(largest[self.fragments.corners[:, :1]].float())[..., 0] > 0
 
     def read(self, image: Float[Tensor, "side side C"]) -> Float[Tensor, "N C"]:
         """The values of a map at the texels."""
