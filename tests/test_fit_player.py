@@ -18,6 +18,7 @@ from ganfit_nb import FaceModel, FitConfig, FreeGroups, GanfitError, LossWeights
 from ganfit_nb.assets import asset_path
 from ganfit_widgets import FitPlayer, FittedPhoto, GroupToggles, LossControls, PhotoView
 from ganfit_widgets.fit_player import DISPLACEMENT, GRADIENTS, OWN, OWN_SIDE, SKIN
+from ganfit_widgets.photo_view import VIEWS
 
 CONFIG = FitConfig(steps=3, size=96)
 
@@ -344,7 +345,7 @@ def test_views_of_a_photo(photo, fitted):
     alone = pixels(view)
     view.show(fitted)
     pictures = {}
-    for view.view in ("overlay", "photo", "rendering", "difference", "texture"):
+    for view.view in VIEWS:
         pictures[view.view] = pixels(view)
     assert (pictures["photo"] == alone).all()
     assert (pictures["overlay"][:5] == alone[:5]).all()  # above the head
@@ -355,6 +356,25 @@ def test_views_of_a_photo(photo, fitted):
     view.view = "overlay"
     assert view._bar.value == ""
     assert pictures["texture"].std() > 10
+
+
+def test_what_does_not_count_is_tinted(photo, fitted):
+    """The fringe is hair and not skin, the cheek is skin, and the background belongs to no face."""
+    view = PhotoView(photo, size=256)
+    alone = pixels(view)
+    view.show(fitted)
+    view.view = "weight"
+    tinted, scale = pixels(view) - alone, 256 / 512
+    fringe, cheek, wall = ((round(scale * y), round(scale * x)) for x, y in ((250, 120), (190, 265), (20, 20)))
+    assert tinted[fringe].tolist()[0] > 40 > 10 > tinted[fringe].tolist()[1]  # towards magenta
+    assert abs(tinted[cheek]).max() < 10
+    assert abs(tinted[wall]).max() == 0
+    assert "counts for nothing" in view._bar.value
+
+
+def test_a_fit_without_occlusion_counts_all_of_its_face(photo, model, finished):
+    all_counts = FittedPhoto.of(photo, model, finished.steps[-1].parameters, occlusion=False)
+    torch.testing.assert_close(all_counts.weight, all_counts.region[..., 0] * photo.inside)
 
 
 def test_the_wipe_uncovers_the_photo_from_the_left(photo, fitted):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import ganfit_nb.own_skin.complete
 from ganfit_nb.own_skin.complete import SeenMap, complete
 from ganfit_nb.own_skin.multigrid import Grid, Levels
 from ganfit_nb.own_skin.poisson import minimum
@@ -106,3 +107,18 @@ def test_of_two_photos_the_better_one_gives_the_detail():
         found = complete(maps, plain, everywhere, everywhere)
         step = (found[:, 1:] - found[:, :-1]).abs().mean()
         assert float(step) == pytest.approx(0.1, abs=0.01)  # averaged, it would be 0.083
+
+
+def test_the_finest_octave_of_a_large_map_is_that_of_the_photo_and_its_mirror_image(monkeypatch):
+    monkeypatch.setattr(ganfit_nb.own_skin.complete, "SOLVED", 32)
+    photo = flat([0.5, 0.4, 0.3])
+    photo[::2] += 0.1
+    weight = torch.zeros(64, 64)
+    weight[:, :30] = 1.0
+    everywhere = torch.ones(64, 64, dtype=torch.bool)
+    found = complete([SeenMap(photo, weight)], flat([0.5, 0.4, 0.3]), everywhere, everywhere)
+    stripes = (found[1:] - found[:-1]).abs().mean((0, 2))
+    assert float((stripes[:28] - 0.1).abs().max()) < 0.01
+    assert float((stripes[36:] - 0.1).abs().max()) < 0.01
+    eye = complete([SeenMap(photo, weight)], flat([0.5, 0.4, 0.3]), everywhere, ~everywhere)
+    assert float((eye[1:] - eye[:-1])[:, 36:].abs().max()) < 0.01

@@ -8,6 +8,9 @@ f is the photos' colour, w its weight, and t the fitted texture. v is the gradie
 of its mirror image where only the other half of the face is seen, and of t where neither is. So the detail comes from
 the photo, and what joins it takes on the photo's tone. ε keeps what is far from all that was seen at t.
 
+The equations are solved in maps of at most SOLVED texels a side. What a larger map holds besides, its finest octave,
+has no tone and needs no equations: it is added where it was seen (Burt & Adelson 1983).
+
 Eyes look to one side, so they have no mirror image; and the photo's lids must not colour the eyeball behind them, so
 its tone reaches less far there.
 """
@@ -25,6 +28,7 @@ from torch import Tensor
 from ganfit_nb.own_skin.multigrid import Grid
 from ganfit_nb.own_skin.poisson import minimum
 
+SOLVED = 1024  # texels, side of the largest map whose equations are solved
 SCREEN = 0.05  # of the first term, for links of 1
 FAR, FAR_IN_EYES = 0.15, 0.01  # of the map's side: as far as the photo's tone reaches
 
@@ -65,6 +69,8 @@ def complete(
     covered  the texels that lie on the surface; those beside it continue what is next to them
     skin     those of them that are no eye and no mouth
     """
+    if len(fitted) > SOLVED:
+        return _with_finest_octave(maps, fitted, covered, skin)
     joined, size = merged(maps), len(fitted)
     screen = SCREEN * joined.weight
     far = (1 - joined.weight) * torch.where(skin, (FAR * size) ** -2, (FAR_IN_EYES * size) ** -2)
@@ -74,6 +80,30 @@ def complete(
     known = (screen / (screen + far).clamp(min=1e-12))[..., None] * (joined.colour - fitted)
     difference = minimum(grid, known, *(_gradients(maps, fitted, skin, axis) for axis in (1, 0)))
     return (fitted + _beyond(difference, covered)).clamp(0.0, 1.0)
+
+
+def _with_finest_octave(
+    maps: Sequence[SeenMap], fitted: Float[Tensor, "S S 3"], covered: Bool[Tensor, "S S"], skin: Bool[Tensor, "S S"]
+) -> Float[Tensor, "S S 3"]:
+    """The completed map of half the side, enlarged, and the detail of the best photo or of its mirror image."""
+    halves = [SeenMap(_halved(one.colour), _halved(one.weight[..., None])[..., 0]) for one in maps]
+    coarse = complete(halves, _halved(fitted), covered[::2, ::2], skin[::2, ::2])
+    detail, known = torch.zeros_like(fitted), torch.zeros_like(fitted[..., :1])
+    for one in maps:
+        weight = one.weight[..., None]
+        fine = (one.colour - _doubled(_halved(one.colour))) * weight
+        detail, known = torch.where(weight > known, fine, detail), torch.maximum(weight, known)
+    other = detail.flip(1) * (skin[..., None] * (1 - known))
+    return (_doubled(coarse) + detail + other).clamp(0.0, 1.0)
+
+
+def _halved(values: Float[Tensor, "S S C"]) -> Float[Tensor, "s s C"]:
+    return F.avg_pool2d(values.permute(2, 0, 1)[None], 2)[0].permute(1, 2, 0)
+
+
+def _doubled(values: Float[Tensor, "s s C"]) -> Float[Tensor, "S S C"]:
+    wide = F.interpolate(values.permute(2, 0, 1)[None], scale_factor=2.0, mode="bilinear", align_corners=False)
+    return wide[0].permute(1, 2, 0)
 
 
 def _gradients(
@@ -106,9 +136,6 @@ def _beyond(values: Float[Tensor, "S S 3"], covered: Bool[Tensor, "S S"]) -> Flo
     """The values, continued beside the surface by the mean of the nearest ones (pull-push, Gortler et al. 1996)."""
     if bool(covered.all()) or len(values) % 2:
         return values
-    share = covered[None, None].float()
-    coarse = F.avg_pool2d(share, 2)[0, 0]
-    pooled = F.avg_pool2d((values * covered[..., None]).permute(2, 0, 1)[None], 2)[0].permute(1, 2, 0)
-    smooth = _beyond(pooled / coarse.clamp(min=1e-6)[..., None], coarse > 0)
-    wide = F.interpolate(smooth.permute(2, 0, 1)[None], scale_factor=2.0, mode="bilinear", align_corners=False)
-    return torch.where(covered[..., None], values, wide[0].permute(1, 2, 0))
+    share = _halved(covered[..., None].float())
+    smooth = _beyond(_halved(values * covered[..., None]) / share.clamp(min=1e-6), share[..., 0] > 0)
+    return torch.where(covered[..., None], values, _doubled(smooth))

@@ -13,11 +13,12 @@ from torch import Tensor
 from ganfit_nb.blur import gaussian_blur
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.own_skin.complete import SeenMap, complete, merged
 from ganfit_nb.own_skin.delight import DARK, delight
 from ganfit_nb.own_skin.left_light import COARSE, without_left_light
 from ganfit_nb.own_skin.texels import Texels
-from ganfit_nb.own_skin.unwrap import MAP_SIDE, unwrap
+from ganfit_nb.own_skin.unwrap import MAP_SIDE, region, unwrap
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.renderer.camera import CROP_SIDE
@@ -69,13 +70,12 @@ def own_skin(
         raise GanfitError(f"The side of a map must be a power of two from {COARSE} on, not {side}.", argument="side")
     if len(photos) != len(parameters) or not photos:
         raise GanfitError(f"{len(photos)} photos have {len(parameters)} sets of parameters; give each photo its own.")
-    texels = Texels.of(model.morphable, side)
+    texels, face = _texels(model.morphable, side)
     fitted = _resized(model.texture(parameters[0].texture), side)
     found = [_seen_map(photo, model, p, texels, fitted) for photo, p in zip(photos, parameters, strict=True)]
     maps = _by_resolution([one for one, _ in found], [pixels_per_mm(photo) for photo in photos])
     joined = merged(maps)
     albedo = complete(maps, fitted, texels.covered, texels.skin(model.morphable))
-    face = texels.image(texels.on(model.morphable.face_region[:, None].float()))[..., 0]
     sharpness, light = zip(*(scores for _, scores in found), strict=True)
     seen = float((face * joined.weight).sum() / face.sum())
     return OwnSkin(albedo, joined.colour, joined.weight, seen, max(sharpness), sum(light) / len(light))
@@ -90,6 +90,13 @@ def side_for(photos: Sequence[Photo]) -> int:
 def pixels_per_mm(photo: Photo) -> float:
     """The resolution of the original photo at the face."""
     return scale_of(photo.to_original) * photo.size / CROP_SIDE
+
+
+def _texels(mesh: MorphableModel, side: int) -> tuple[Texels, Float[Tensor, "S S"]]:
+    """The texels that a photo is asked about, and the face in the map."""
+    texels = Texels.of(mesh, side)
+    face = texels.image(texels.on(mesh.face_region[:, None].float()))[..., 0]
+    return texels.where(region(mesh)), face
 
 
 def _seen_map(

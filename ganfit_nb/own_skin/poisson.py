@@ -28,7 +28,7 @@ def minimum(
 
     Sides must be 8 times a power of two.
     """
-    right_side = grid.screen[..., None] * target
+    right_side = (grid.screen[..., None] * target).contiguous()  # the kernels write into the memory of maps like it
     flow = grid.right[:, :-1, None] * to_right[:, :-1]
     right_side[:, :-1] -= flow
     right_side[:, 1:] += flow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ganfit_nb.renderer.rasterize import backend
 
 @dataclass(frozen=True)
 class Texels:
-    """The N texels of a side × side map that lie on the surface, in the order of the map's rows.
+    """N texels of a side × side map that lie on the surface, in the order of the map's rows.
 
     fragments  the triangle under each texel's centre, and where in the triangle the centre lies
     uv_area    the area of each triangle of the mesh in the map, in texels
@@ -35,6 +35,12 @@ class Texels:
         chart = torch.cat([model.uv * side, torch.full((len(model.uv), 1), 1e3)], 1)
         return cls(side, model.faces, rasterize(chart, model.faces, side), triangle_areas(chart[:, :2], model.faces))
 
+    def where(self, attribute: Float[Tensor, " V"]) -> Texels:
+        """Those texels at which an attribute of the vertices is above 0."""
+        kept, whole = self.on(attribute[:, None])[:, 0] > 0, self.fragments
+        parts = (part[kept] for part in (whole.pixels, whole.corners, whole.bary, whole.depth))
+        return replace(self, fragments=Fragments(whole.pix_to_face, *parts))
+
     def __len__(self) -> int:
         return len(self.fragments.pixels)
 
@@ -45,7 +51,7 @@ class Texels:
 
     @property
     def covered(self) -> Bool[Tensor, "side side"]:
-        """Whether a texel lies on the surface."""
+        """The texels of the whole map that lie on the surface."""
         return self.fragments.pix_to_face >= 0
 
     def on(self, attributes: Float[Tensor, "V C"]) -> Float[Tensor, "N C"]:
@@ -57,10 +63,10 @@ class Texels:
         return F.normalize(self.on(vertex_normals(vertices, self.faces)), dim=1)
 
     def skin(self, model: MorphableModel) -> Bool[Tensor, "side side"]:
-        """The texels of the largest connected piece of the mesh; the others are of eyes and mouth."""
+        """Those of them that show the largest connected piece of the mesh; the others are of eyes and mouth."""
         piece = components(model.faces.numpy(), len(model.mean))
-        largest = torch.from_numpy(piece == np.bincount(piece).argmax())
-        return self.image(largest[self.fragments.corners[:, :1]].float())[..., 0] > 0
+        largest = torch.from_numpy((piece == np.bincount(piece).argmax())[model.faces[:, 0].numpy()])
+        return largest[self.fragments.pix_to_face] & self.covered
 
     def read(self, image: Float[Tensor, "side side C"]) -> Float[Tensor, "N C"]:
         """The values of a map at the texels."""

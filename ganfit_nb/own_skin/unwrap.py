@@ -47,13 +47,19 @@ class Unwrapped:
     sharpness: float
 
 
+def region(mesh: MorphableModel) -> Float[Tensor, " V"]:
+    """Where the mesh lies as the head does: the face, without the neck, which collars and the chin's shadow cover."""
+    chin = mesh.landmarks.on(mesh.mean)[CHIN, 1]
+    return mesh.pixel_region * smoothstep(mesh.mean[:, 1], float(chin) - NECK, float(chin))
+
+
 @torch.no_grad()
 def unwrap(photo: Photo, model: FaceModel, parameters: FaceParameters, texels: Texels) -> Unwrapped:
     """Reads the photo's own pixels, not those of its aligned copy, at every texel that it shows."""
     mesh, vertices = model.morphable, model.vertices(parameters)
     points, normals = texels.on(vertices), texels.normals(vertices)
     weight = seen(vertices, mesh.faces, points, normals, parameters.camera)
-    weight = weight * texels.on(_region(mesh)[:, None])[:, 0]
+    weight = weight * texels.on(region(mesh)[:, None])[:, 0]
     aligned = project(points, parameters.camera, photo.size)[:, :2]
     place = aligned / photo.size
     weight = weight * _at(_uncovered(photo, model, parameters), place)
@@ -63,12 +69,6 @@ def unwrap(photo: Photo, model: FaceModel, parameters: FaceParameters, texels: T
     colour[shown] = prefiltered(photo.original, transform_points(photo.to_original, aligned[shown]), footprint[shown])
     weight = weight * focus * (1 - smoothstep(colour.amax(1), *CLIPPED))
     return Unwrapped(colour, weight, footprint, typical)
-
-
-def _region(mesh: MorphableModel) -> Float[Tensor, " V"]:
-    """Where the mesh lies as the head does: the face, without the neck, which collars and the chin's shadow cover."""
-    chin = mesh.landmarks.on(mesh.mean)[CHIN, 1]
-    return mesh.pixel_region * smoothstep(mesh.mean[:, 1], float(chin) - NECK, float(chin))
 
 
 def _uncovered(photo: Photo, model: FaceModel, parameters: FaceParameters) -> Float[Tensor, "S S"]:

@@ -154,7 +154,8 @@ class AblationBoard(FitStages):
     def prepare(self, steps: list[Any]) -> tuple[dict[str, Tensor], dict[str, Measures]]:
         """For each variant, the fitted face over the photo, and its measures."""
         fitted = {
-            name: FittedPhoto.of(self.photo, self._model_of(name), step.parameters) for name, step in steps[-1].items()
+            name: FittedPhoto.of(self.photo, self._model_of(name), step.parameters, self.config.occlusion)
+            for name, step in steps[-1].items()
         }
         pictures = {name: each.over for name, each in fitted.items()}
         return pictures, {name: self._judge.measure(each) for name, each in fitted.items()}

@@ -148,7 +148,10 @@ class FitPlayer(FitStages):
         """The measures of the last of `steps`, for instance of another course; None without steps."""
         if not steps:
             return None
-        return self._judge.measure(FittedPhoto.of(self.photo, self._seen, steps[-1].parameters))
+        return self._judge.measure(self._fitted(steps[-1]))
+
+    def _fitted(self, step: FitStep) -> FittedPhoto:
+        return FittedPhoto.of(self.photo, self._seen, step.parameters, self.config.occlusion)
 
     def export(self, directory: Path | str) -> None:
         """Writes the files of `ganfit fit` for the shown step, and the fit up to it as fit.gif.
@@ -200,18 +203,19 @@ class FitPlayer(FitStages):
 
     def prepare(self, steps: list[FitStep]) -> _Content:
         """The mesh, pictures and numbers of the last of `steps`."""
-        parameters = steps[-1].parameters
         with torch.no_grad():
-            fitted = FittedPhoto.of(self.photo, self._seen, parameters)
-            own = self.colours.value == OWN
+            fitted = self._fitted(steps[-1])
             return _Content(
                 step=steps[-1],
                 at=len(steps) - 1 if len(steps) < len(self.steps) else None,
-                vertices=self.model.vertices(parameters),
+                vertices=self.model.vertices(steps[-1].parameters),
                 fitted=fitted,
                 measures=self._judge.measure(fitted),
-                skin=own_skin([self.photo], self.model, [parameters], OWN_SIDE).albedo if own else fitted.texture,
+                skin=self._own_skin(steps[-1]) if self.colours.value == OWN else fitted.texture,
             )
+
+    def _own_skin(self, step: FitStep) -> Float[Tensor, "S S 3"]:
+        return own_skin([self.photo], self.model, [step.parameters], OWN_SIDE).albedo
 
     def draw(self, content: _Content) -> None:
         """Updates the views, and the switches in case a program changed the weights or groups."""

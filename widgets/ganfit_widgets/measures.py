@@ -46,8 +46,7 @@ class PhotoJudge:
         """Of one step, as it is rendered at the photo's size."""
         error = self.photo.landmark_error(fitted.landmarks)
         identity = (self._embedding(fitted.rendering.clamp(0, 1), fitted.landmarks) - self._photo_embedding).norm()
-        weight = fitted.region[..., 0] * self.photo.inside
-        pixel = pixel_distance(self.photo.image, fitted.rendering, weight)
+        pixel = pixel_distance(self.photo.image, fitted.rendering, fitted.weight)
         return Measures(float(identity), error, float(pixel))
 
     @cached_property

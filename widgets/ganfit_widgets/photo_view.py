@@ -1,4 +1,4 @@
-"""Compares a photo with a fitted face: rendering, overlay with a wipe, difference, texture and landmarks."""
+"""Compares a photo with a fitted face: rendering, overlay with a wipe, difference, what counts, texture, landmarks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from traitlets import Bool, Enum, observe
 from traitlets import Float as FloatTrait
 
 from ganfit_nb.face.face_model import FaceModel
+from ganfit_nb.fitting.skin_seen import SkinSeen
 from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.export import to_pil
@@ -26,10 +27,13 @@ VIEWS = {
     "photo": "the photo alone",
     "rendering": "the rendering alone",
     "difference": "difference of the two",
+    "weight": "what counts as skin",
     "texture": "texture, unrolled",
 }
 DIFFERENCE = ColourScale(0.0, 0.3, "mean difference of red, green and blue")
 DETECTED, PROJECTED = "#ffd400", "#00b7ff"
+HIDDEN, TINT = (1.0, 0.1, 0.6), 0.6  # the colour of what does not count, and how much of it at most
+HIDDEN_LEGEND = '<span class="ganfit-small"><span style="color:#ff1a99">●</span> counts for nothing: hidden skin</span>'
 LEGEND = f'<span style="color:{DETECTED}">●</span> detected <span style="color:{PROJECTED}">●</span> projected'
 
 
@@ -39,23 +43,26 @@ class FittedPhoto:
 
     over    the rendered face over the photo
     region  how much each pixel belongs to the face that is compared
+    weight  how much of it counts in the pixel loss (Eq. 10), because it shows skin
     """
 
     rendering: Float[Tensor, "S S 3"]
     over: Float[Tensor, "S S 3"]
     region: Float[Tensor, "S S 1"]
+    weight: Float[Tensor, "S S"]
     texture: Float[Tensor, "H W 3"]
     landmarks: Float[Tensor, "68 2"]
 
     @classmethod
     @torch.no_grad()
-    def of(cls, photo: Photo, model: FaceModel, parameters: FaceParameters) -> FittedPhoto:
-        """Renders the face as the photo shows it."""
+    def of(cls, photo: Photo, model: FaceModel, parameters: FaceParameters, occlusion: bool = True) -> FittedPhoto:
+        """Renders the face as the photo shows it. `occlusion` is that of the fit's FitConfig."""
         vertices, texture = model.vertices(parameters), model.texture(parameters.texture)
         rendering = model.render_parts(vertices, texture, parameters, photo.size)
         region = face_region(model, rendering)
+        weight = SkinSeen.of(photo, occlusion).weight(model, rendering)
         landmarks = model.landmarks(vertices, parameters.camera, photo.size)
-        return cls(rendering.image, over_photo(photo, rendering, region), region, texture, landmarks)
+        return cls(rendering.image, over_photo(photo, rendering, region), region, weight, texture, landmarks)
 
 
 class PhotoView(Component):
@@ -138,6 +145,9 @@ class PhotoView(Component):
             return fitted.rendering
         if self.view == "difference":
             return fitted.region * DIFFERENCE.coloured((fitted.rendering - photo).abs().mean(-1))
+        if self.view == "weight":
+            hidden = TINT * (fitted.region - fitted.weight[..., None]).clamp(min=0)
+            return (1 - hidden) * photo + hidden * photo.new_tensor(HIDDEN)
         if self.view == "texture":
             return fitted.texture
         uncovered = torch.arange(photo.shape[1]) < self.wipe * photo.shape[1]
@@ -149,7 +159,8 @@ class PhotoView(Component):
         self._drawn(2 * self.size).save(data, "JPEG", quality=90)  # the view may grow to twice its size
         self._image.value = data.getvalue()
         self._wipe.disabled = self.view != "overlay"
-        self._bar.value = DIFFERENCE.bar() if self._fitted and self.view == "difference" else ""
+        bars = {"difference": DIFFERENCE.bar(), "weight": HIDDEN_LEGEND}
+        self._bar.value = bars.get(self.view, "") if self._fitted else ""
         self._legend.value = LEGEND if self.landmarks else ""
         self.changed()
 
