@@ -27,7 +27,8 @@ def result(tmp_path_factory):
 
 def test_a_fit_writes_exactly_the_promised_files(result):
     assert sorted(p.name for p in result.parent.iterdir()) == ["astronaut"]
-    names = ["fit.json", "mesh.glb", "mesh.mtl", "mesh.obj", "neutral.obj", "overlay.png", "report.html", "texture.png"]
+    names = ["fit.json", "mesh.glb", "mesh.mtl", "mesh.obj", "mesh_photo.glb", "neutral.obj", "overlay.png"]
+    names += ["report.html", "texture.png", "texture_photo.png"]
     assert sorted(p.name for p in result.iterdir()) == names
     assert is_result(result)
 
@@ -80,6 +81,11 @@ def test_the_meshes_open_elsewhere_with_their_texture(result):
     assert mesh.visual.material.image.size == (512, 512)
     width = np.ptp(mesh.vertices[:, 0])
     assert 120 < width < 260  # mm
+    own = trimesh.load(result / "mesh_photo.glb", force="mesh")
+    assert own.visual.material.baseColorTexture.size == (1024, 1024)
+    fitted, photo = (np.asarray(Image.open(result / f"{name}.png")) / 255 for name in ("texture", "texture_photo"))
+    assert np.abs(photo[::2, ::2] - fitted)[150:350, 150:350].mean() > 0.01  # of the photo, not of the fit
+    assert 0.2 < json.loads((result / "fit.json").read_text())["own_skin"]["seen"] < 0.9
     scene = trimesh.load(result / "mesh.glb")
     (geometry,) = scene.geometry.values()
     assert np.ptp(geometry.vertices[:, 0]) * 1000 == pytest.approx(width, rel=0.01)  # glTF counts metres

@@ -17,7 +17,7 @@ from PIL import Image
 from ganfit_nb import FaceModel, FitConfig, FreeGroups, GanfitError, LossWeights, Photo
 from ganfit_nb.assets import asset_path
 from ganfit_widgets import FitPlayer, FittedPhoto, GroupToggles, LossControls, PhotoView
-from ganfit_widgets.fit_player import DISPLACEMENT, GRADIENTS, SKIN
+from ganfit_widgets.fit_player import DISPLACEMENT, GRADIENTS, OWN, OWN_SIDE, SKIN
 from ganfit_widgets.photo_view import VIEWS
 
 CONFIG = FitConfig(steps=3, size=96)
@@ -249,6 +249,18 @@ def test_curves_and_colours_can_be_chosen(finished):
     assert finished.mesh.values.max() > 1
     finished.colours.value = SKIN
     assert finished.mesh.values is None
+
+
+def test_the_photos_own_skin_can_be_shown_on_the_mesh(finished):
+    fitted = finished.mesh.picture()
+    finished.colours.value = OWN
+    assert finished.mesh._texture.shape == (OWN_SIDE, OWN_SIDE, 3)
+    assert np.abs(np.asarray(finished.mesh.picture(), float) - np.asarray(fitted)).mean() > 0.5
+    finished.scrub(0)  # every step has its own
+    finished.scrub(len(finished.steps) - 1)
+    assert finished.mesh._texture.shape == (OWN_SIDE, OWN_SIDE, 3)
+    finished.colours.value = SKIN
+    assert finished.mesh.picture().tobytes() == fitted.tobytes()
 
 
 def test_export_offers_files_that_open(finished):

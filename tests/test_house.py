@@ -8,7 +8,18 @@ import ganfit_nb
 ROOT = Path(ganfit_nb.__file__).parent
 # From the top of the house down. The modules beside the rooms are its ground; above them stands what re-exports.
 ROOMS = (
-    *("commands", "standins", "evaluation", "training", "batches", "results", "model_files", "fitting", "photos"),
+    *(
+        "commands",
+        "standins",
+        "evaluation",
+        "training",
+        "batches",
+        "results",
+        "model_files",
+        "own_skin",
+        "fitting",
+        "photos",
+    ),
     *("face", "geometry", "networks", "renderer", "assets", "files"),
 )
 RE_EXPORTS = {"__init__", "__main__"}

@@ -32,7 +32,16 @@ def record(folder):
 def test_the_shared_result_lies_beside_each_photos_own(results):
     assert sorted(p.name for p in results.iterdir()) == ["a", "b", "shared"]
     for folder in results.iterdir():
-        for name in ("mesh.obj", "mesh.glb", "texture.png", "neutral.obj", "overlay.png", "fit.json"):
+        for name in (
+            "mesh.obj",
+            "mesh.glb",
+            "texture.png",
+            "mesh_photo.glb",
+            "texture_photo.png",
+            "neutral.obj",
+            "overlay.png",
+            "fit.json",
+        ):
             assert (folder / name).is_file()
 
 

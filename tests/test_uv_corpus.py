@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.geometry.components import components
 from ganfit_nb.training.skin.canvas import Person
 from ganfit_nb.training.skin.paint_eyes import IRIS_RADIUS
 from ganfit_nb.training.skin.painting import blur, draw_strokes, signed_distance, spline
 from ganfit_nb.training.skin.skin_tone import MAX_MELANIN, SkinTone, density, display, linear_to_srgb, srgb_to_linear
 from ganfit_nb.training.skin.uv_corpus import UvCorpus, write_corpus
-from ganfit_nb.training.skin.uv_layout import MIRROR_68, components
+from ganfit_nb.training.skin.uv_layout import MIRROR_68
 from ganfit_nb.training.skin.uv_resample import skin_coordinates, skin_files, without_light
 
 SIZE = 128

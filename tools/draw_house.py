@@ -24,6 +24,7 @@ ROOMS = {
     "training": (0, "builds the shipped models"),
     "batches": (2, "many fits, many processes"),
     "results": (1, "result, export, recipe"),
+    "own_skin": (0, "photo → UV map, light taken out"),
     "fitting": (1, "losses, objective, the loop"),
     "model_files": (2, "BFM, LSFM, FLAME, ICT, eos"),
     "face": (0, "p_s, p_e → shape; p_t → skin"),
@@ -34,7 +35,7 @@ ROOMS = {
     "renderer": (0, "mesh → picture (Eq. 6)"),
     "files": (1, "safe reading and writing"),
 }
-OF_A_FIT = {"photos", "face", "renderer", "networks", "fitting", "results"}
+OF_A_FIT = {"photos", "face", "renderer", "networks", "fitting", "own_skin", "results"}
 WIDTH, HEIGHT = 218, 44  # px of a box
 ACROSS, DOWN = 262, 68  # px from box to box
 MARGIN = 16

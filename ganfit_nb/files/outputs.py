@@ -36,6 +36,8 @@ RESULT_FILES = frozenset(
         "texture.png",
         "neutral.obj",
         "mesh.glb",
+        "texture_photo.png",
+        "mesh_photo.glb",
         "overlay.png",
         "faces.png",
         "report.html",

@@ -75,8 +75,20 @@ def write_meshes(directory: Path, model: FaceModel, parameters: FaceParameters) 
     _mesh(model, model.morphable.neutral(parameters.identity)).export(
         directory / "neutral.obj", header="neutral face, mm", include_normals=True
     )
-    glb = textured_mesh(model, model.vertices(parameters) * METRES_PER_MM, albedo, physical=True)
-    glb.export(directory / "mesh.glb", include_normals=True)
+    _write_glb(directory / "mesh.glb", model, parameters, albedo)
+
+
+def write_own_skin(
+    directory: Path, model: FaceModel, parameters: FaceParameters, albedo: Float[Tensor, "S S 3"]
+) -> None:
+    """texture_photo.png and mesh_photo.glb: the same mesh in the photo's own skin."""
+    to_pil(albedo).save(directory / "texture_photo.png")
+    _write_glb(directory / "mesh_photo.glb", model, parameters, albedo)
+
+
+def _write_glb(path: Path, model: FaceModel, parameters: FaceParameters, albedo: Float[Tensor, "H W 3"]) -> None:
+    mesh = textured_mesh(model, model.vertices(parameters) * METRES_PER_MM, albedo, physical=True)
+    mesh.export(path, include_normals=True)
 
 
 def write_obj(directory: Path, name: str, mesh: trimesh.Trimesh) -> None:

@@ -24,6 +24,7 @@ from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.results.curves import draw_curves
 
 VIEWER = "mesh_viewer.js"
+OWN_SIDE = 1024  # texels of the photo's own skin at most, so that a page can be sent by mail
 NUMBERS = {  # of fit.json, in words
     "identity_distance": "identity distance (Euclidean, dlib; one person below 0.6)",
     "identity_similarity": "identity similarity (cosine, a judge that no fit has seen; photos of one person "
@@ -35,10 +36,17 @@ NUMBERS = {  # of fit.json, in words
     "seed": "seed",
     "device": "device",
 }
+OWN_NUMBERS = {"seen": "share of the face that the photo shows well enough to take its skin from it"}
 
 
-def report(record: Mapping[str, Any], model: FaceModel, parameters: FaceParameters, overlay: Image.Image) -> str:
-    """The page as HTML. `record` is the content of fit.json, `overlay` the captioned sheet."""
+def report(
+    record: Mapping[str, Any],
+    model: FaceModel,
+    parameters: FaceParameters,
+    skin: Float[Tensor, "S S 3"],
+    overlay: Image.Image,
+) -> str:
+    """The page as HTML. `record` is the content of fit.json, `skin` the photo's own, `overlay` the captioned sheet."""
     title = f"{record['photo']}, fitted by ganfit_nb"
     page = files("ganfit_nb.results").joinpath("report.html").read_text(encoding="utf-8")
     state = "The fit was interrupted; this is what it had reached." if record["interrupted"] else ""
@@ -46,10 +54,10 @@ def report(record: Mapping[str, Any], model: FaceModel, parameters: FaceParamete
         "title": html.escape(_shown(title)),
         "state": html.escape(state),
         "viewer": files("ganfit_nb.results").joinpath(VIEWER).read_text(encoding="utf-8"),
-        "mesh": json.dumps(_mesh(model, parameters)),
+        "mesh": json.dumps(_mesh(model, parameters, skin)),
         "overlay": _data(_jpeg(overlay), "image/jpeg"),
         "curves": _curves(record),
-        "numbers": _table([(words, _figure(record[name])) for name, words in NUMBERS.items() if name in record]),
+        "numbers": _table([*_numbers(record, NUMBERS), *_numbers(record["own_skin"], OWN_NUMBERS)]),
         "parts": _table([*record["parts"].items(), *record["versions"].items()]),
         "notes": "".join(f"<li>{html.escape(_shown(note))}</li>" for note in record["notes"]),
     }
@@ -59,14 +67,16 @@ def report(record: Mapping[str, Any], model: FaceModel, parameters: FaceParamete
 
 
 @torch.no_grad()
-def _mesh(model: FaceModel, parameters: FaceParameters) -> dict[str, Any]:
-    """What the viewer draws: little-endian bytes in base64, and the texture as a JPEG."""
-    albedo = model.texture(parameters.texture)
+def _mesh(model: FaceModel, parameters: FaceParameters, skin: Float[Tensor, "S S 3"]) -> dict[str, Any]:
+    """What the viewer draws: little-endian bytes in base64, and both textures as JPEGs."""
+    albedo, own = _picture(model.texture(parameters.texture)), _picture(skin)
+    own.thumbnail((OWN_SIDE, OWN_SIDE))
     return {
         "vertices": _text(model.vertices(parameters).cpu().numpy().astype("<f4").tobytes()),
         "faces": _text(model.morphable.faces.cpu().numpy().astype("<u4").tobytes()),
         "uv": _text(model.morphable.uv.cpu().numpy().astype("<f4").tobytes()),
-        "texture": _data(_jpeg(_picture(albedo)), "image/jpeg"),
+        "fitted": _data(_jpeg(albedo), "image/jpeg"),
+        "own": _data(_jpeg(own), "image/jpeg"),
     }
 
 
@@ -82,6 +92,10 @@ def _curves(record: Mapping[str, Any]) -> str:
         for k in range(len(record["stages"]))
     ]
     return draw_curves("weight × loss", history, record["stages"]).svg("The terms of the objective, step by step")
+
+
+def _numbers(record: Mapping[str, Any], words: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(text, _figure(record[name])) for name, text in words.items() if name in record]
 
 
 def _table(rows: Iterable[tuple[str, Any]]) -> str:

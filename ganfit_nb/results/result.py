@@ -16,9 +16,10 @@ from ganfit_nb.files.outputs import RESULT, complete_result, write_json
 from ganfit_nb.fitting.config import FitConfig
 from ganfit_nb.fitting.steps import FitStep
 from ganfit_nb.networks.face_reidentification import DIFFERENT_PEOPLE, SAME_PERSON
+from ganfit_nb.own_skin import OwnSkin, own_skin
 from ganfit_nb.photos.faces_found import Choice, faces_found_sheet
 from ganfit_nb.photos.photo import Photo
-from ganfit_nb.results.export import as_lists, write_meshes
+from ganfit_nb.results.export import as_lists, write_meshes, write_own_skin
 from ganfit_nb.results.likeness import Likeness
 from ganfit_nb.results.overlay import overlay
 from ganfit_nb.results.report import report
@@ -116,7 +117,7 @@ class Result:
         )
 
     def write(self, directory: Path, brief: bool = False) -> None:
-        """The meshes with their texture, neutral.obj, overlay.png, report.html and fit.json: all of them, or nothing.
+        """The meshes with both textures, neutral.obj, overlay.png, report.html and fit.json: all of them, or nothing.
 
         `brief` leaves everything but fit.json out. GanfitError when the folder holds what we did not write, or a
         finished result where this fit was interrupted.
@@ -125,16 +126,19 @@ class Result:
             self.write_files(work, brief)
 
     @torch.no_grad()
-    def write_files(self, folder: Path, brief: bool = False) -> None:
-        """The same files into a folder that is there and empty."""
+    def write_files(self, folder: Path, brief: bool = False, skin: OwnSkin | None = None) -> None:
+        """The same files into a folder that is there and empty. `skin` is by default that of this photo alone."""
         record = self.record()
         if not brief:
             write_meshes(folder, self.model, self.final.parameters)
+            skin = skin or own_skin([self.photo], self.model, [self.final.parameters])
+            write_own_skin(folder, self.model, self.final.parameters, skin.albedo)
+            record["own_skin"] = skin.record()
             sheet = overlay(self.photo, self.model, self.final)
             sheet.save(folder / "overlay.png")
             if self.photo.faces_found > 1:
                 faces_found_sheet(self.photo.original, self.photo.boxes).save(folder / "faces.png")
-            page = report(record, self.model, self.final.parameters, sheet)
+            page = report(record, self.model, self.final.parameters, skin.albedo, sheet)
             (folder / "report.html").write_text(page, encoding="utf-8")
         write_json(folder / RESULT, record)
 

@@ -13,8 +13,9 @@ import torch
 
 from ganfit_nb.files.outputs import complete_result, write_json
 from ganfit_nb.fitting.steps import SetStep
+from ganfit_nb.own_skin import OwnSkin, own_skin
 from ganfit_nb.photos.photo import Photo
-from ganfit_nb.results.export import as_lists, contact_sheet, write_meshes
+from ganfit_nb.results.export import as_lists, contact_sheet, write_meshes, write_own_skin
 from ganfit_nb.results.recipe import Recipe
 from ganfit_nb.results.result import Result
 
@@ -38,6 +39,11 @@ class SetResult:
             for k, (name, photo) in enumerate(self.photos.items())
         }
 
+    def own_skin(self) -> OwnSkin:
+        """The person's own skin, of all photos together."""
+        parameters = [step.parameters for step in self.steps[-1].steps]
+        return own_skin(list(self.photos.values()), self.recipe.face_model(), parameters)
+
     def write(self, directory: Path) -> None:
         """shared/ with the meshes and the texture of the person, and what one photo's fit writes beside it.
 
@@ -45,19 +51,23 @@ class SetResult:
         """
         results = self.of_photos()
         with ExitStack() as folders:
+            skin = self.own_skin()
             for name, result in results.items():
-                result.write_files(folders.enter_context(complete_result(directory / name, self.interrupted)))
-            self._write_shared(folders.enter_context(complete_result(directory / SHARED, self.interrupted)), results)
+                work = folders.enter_context(complete_result(directory / name, self.interrupted))
+                result.write_files(work, skin=skin)
+            work = folders.enter_context(complete_result(directory / SHARED, self.interrupted))
+            self._write_shared(work, results, skin)
 
     @torch.no_grad()
-    def _write_shared(self, work: Path, results: Mapping[str, Result]) -> None:
+    def _write_shared(self, work: Path, results: Mapping[str, Result], skin: OwnSkin) -> None:
         model = self.recipe.face_model()
         person = self.steps[-1].shared(model)
         rendering = model.render(person, OVERLAY_SIZE)
         write_meshes(work, model, person)
+        write_own_skin(work, model, person, skin.albedo)
         panels = {"person": rendering.image, "shape": rendering.shaded_geometry, "without light": rendering.unlit}
         contact_sheet(panels).save(work / "overlay.png")
-        write_json(work / "fit.json", self._record(results, as_lists(person)))
+        write_json(work / "fit.json", self._record(results, as_lists(person)) | {"own_skin": skin.record()})
 
     def _record(self, results: Mapping[str, Result], person: dict[str, list[float]]) -> dict[str, Any]:
         last = self.steps[-1]

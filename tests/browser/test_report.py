@@ -60,6 +60,11 @@ def test_the_mesh_is_turned_by_hand_and_shown_in_clay(page):
     assert np.abs(seen(page) - face).mean() > 0.03
     page.get_by_text("Reset").click()
     assert np.abs(seen(page) - face).mean() < 0.01
+    page.locator("#own").click()
+    own = seen(page)
+    assert np.abs(own - face).mean() > 0.005
+    assert np.abs(own - face).mean() < 0.1
+    assert "pixels of the photograph" in page.inner_text("#about")
     page.get_by_text("Clay").click()
     middle = seen(page)[face.shape[0] // 2, face.shape[1] // 2]
     assert np.ptp(middle) < 0.02  # grey

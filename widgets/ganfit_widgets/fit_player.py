@@ -26,6 +26,7 @@ from ganfit_nb.fitting.free_groups import FreeGroups
 from ganfit_nb.fitting.losses import LossWeights
 from ganfit_nb.fitting.stages import fit
 from ganfit_nb.fitting.steps import FitStep
+from ganfit_nb.own_skin import own_skin
 from ganfit_nb.photos.photo import Photo
 from ganfit_nb.results.animation import write_animation
 from ganfit_nb.results.result import Result
@@ -40,13 +41,16 @@ from ganfit_widgets.group_toggles import words
 from ganfit_widgets.measures import Measures, PhotoJudge
 from ganfit_widgets.mesh_view import MeshView
 from ganfit_widgets.photo_view import FittedPhoto, PhotoView
+from ganfit_widgets.step_course import Course
 from ganfit_widgets.step_player import LOOKER, WORKER
 
 SIDE = 250  # px, least width of mesh and photo; all views fit side by side on a page 1000 px wide
-SKIN, DISPLACEMENT = "the skin", "displacement from the mean"
+SKIN, OWN, DISPLACEMENT = "the fitted texture", "the photo's own skin", "displacement from the mean"
+OWN_SIDE = 512  # texels of the photo's own skin, as many as the fitted texture has
 LOSSES, GRADIENTS = "weight × loss", "gradient norm"
 OFFERS = {
     "mesh.glb": ["mesh.glb"],
+    "mesh_photo.glb": ["mesh_photo.glb"],
     "mesh.zip": ["mesh.obj", "mesh.mtl", "texture.png", "neutral.obj"],
     "fit.json": ["fit.json"],
     "fit.gif": ["fit.gif"],
@@ -60,6 +64,7 @@ class _Content:
     vertices: Float[Tensor, "V 3"]
     fitted: FittedPhoto
     measures: Measures
+    skin: Float[Tensor, "H W 3"]
 
 
 class _Side:
@@ -71,7 +76,7 @@ class _Side:
 
     def show(self, content: _Content) -> None:
         self.measures = content.measures
-        self.mesh.show(content.vertices, content.fitted.texture)
+        self.mesh.show(content.vertices, content.skin)
         self.mesh.follow(content.step.parameters.camera, content.step.parameters.light)
         self.view.show(content.fitted)
 
@@ -117,7 +122,7 @@ class FitPlayer(FitStages):
         self.view.link(self._other.view)
         self.chart = CurveChart(LOSSES)
         self.export_panel = ExportPanel(self.export, OFFERS, WORKER)
-        self.colours = _choice("What colours the mesh", [SKIN, DISPLACEMENT], self._colour)
+        self.colours = _choice("What colours the mesh", [SKIN, OWN, DISPLACEMENT], self._colours_chosen)
         self.curves = _choice("What the curves show", [LOSSES, GRADIENTS], self._draw_curves)
         self._numbers = widgets.HTML()
         self._mesh_column = _column(self.mesh, self.colours)
@@ -206,7 +211,11 @@ class FitPlayer(FitStages):
                 vertices=self.model.vertices(steps[-1].parameters),
                 fitted=fitted,
                 measures=self._judge.measure(fitted, judged=self.remaining(steps) == 0),
+                skin=self._own_skin(steps[-1]) if self.colours.value == OWN else fitted.texture,
             )
+
+    def _own_skin(self, step: FitStep) -> Float[Tensor, "S S 3"]:
+        return own_skin([self.photo], self.model, [step.parameters], OWN_SIDE).albedo
 
     def draw(self, content: _Content) -> None:
         """Updates the views, and the switches in case a program changed the weights or groups."""
@@ -271,9 +280,23 @@ class FitPlayer(FitStages):
         self._meshes.show([self._mesh_column, *([self._other.mesh] if self.compared else [])])
         self._photos.show([self.view, *([self._other.view] if self.compared else [])])
 
-    def _colour(self, _: dict | None = None) -> None:
+    def _colours_chosen(self, change: dict) -> None:
+        """Colours the mesh. The photo's own skin takes about a second, so it is made where it is shown only."""
+        self._colour()
+        if OWN in (change["old"], change["new"]) and self.shown >= 0:
+            work = LOOKER.submit(self.prepare, self.steps[: self.shown + 1])
+            self.when_done(work, partial(self._show_again, self._course, self.shown))
+            self._compare()
+
+    def _show_again(self, course: Course, step: int, work: Future[_Content]) -> None:
+        """Draws a step in other colours if it is still the one that is shown."""
+        if course is self._course and step == self.shown:
+            self.draw(work.result())
+            self.changed()
+
+    def _colour(self) -> None:
         meshes = [self.mesh, self._other.mesh] if self.compared else [self.mesh]
-        if self.colours.value == SKIN:
+        if self.colours.value != DISPLACEMENT:
             for mesh in meshes:
                 if mesh.values is not None:
                     mesh.show_values(None)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from ganfit_nb.face.morphable import MorphableModel
+from ganfit_nb.geometry.components import components
 from ganfit_nb.renderer.compiled import compiled
 
 # The index that each of the 68 iBUG points has in a mirror image.
@@ -81,18 +82,6 @@ def _nearest_filled(filled: ndarray) -> ndarray:
                             if distance < best[r, c]:
                                 best[r, c], source[r, c] = distance, s
     return source
-
-
-def components(faces: Int[ndarray, "F 3"], vertices: int) -> Int[ndarray, " V"]:
-    """A label for each vertex: the smallest vertex index in its connected piece."""
-    label = np.arange(vertices)
-    while True:
-        lowest = label[faces].min(axis=1)
-        before = label.copy()
-        np.minimum.at(label, faces.ravel(), np.repeat(lowest, 3))
-        label = label[label]
-        if (label == before).all():
-            return label
 
 
 @dataclass(frozen=True)
