@@ -33,7 +33,7 @@ from ganfit_nb.renderer import Rendering
 
 COARSE = 64  # px: differences are looked at in pictures of this side, in which a pixel is 4 mm of the face
 COHERENT = 1.0  # px of them, standard deviation of the average
-CLEAR = 0.1  # display values: nothing below it is an occluder
+CLEAR = 0.15  # display values: nothing below it is an occluder; at 0.1 creases of smiles and dark eyes are
 MEDIANS = 2.0  # and nothing below so many medians; with 3 dark sunglasses end up on dark skin
 MOST_HIDDEN = 0.25  # share of the skin
 
