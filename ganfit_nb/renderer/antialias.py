@@ -23,8 +23,9 @@ from ganfit_nb.renderer.camera import NEAR
 from ganfit_nb.renderer.fragments import Fragments
 from ganfit_nb.renderer.lists import indices, length, repeated
 
-
-CROSSED, SHOWN = 128, 16  # crossings for each row of the pictures on a GPU; a head that fills them needs 60 and 7
+# How many crossings a GPU has room for, for each row of pixels: of all outlines, and of those in front of something. A
+# head that fills its picture needs 60 and 4.
+CROSSED, SHOWN = 128, 16
 
 
 class Outlines(NamedTuple):
@@ -127,8 +128,8 @@ def _rows(fragments: Fragments) -> int:
 
 
 def _outline_edges(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "E 4"]) -> tuple[Tensor, Tensor]:
-    """The edges that are outlines on the screen: (S, 3) two vertices, and one on the side of the edge's faces; and which
-    rows are used."""
+    """The edges that are outlines on the screen, (S, 3): two vertices, and one on the side of the edge's faces. Then
+    which rows are used."""
     a, b, one, two = (screen.index_select(0, edges[:, k]) for k in range(4))
     side, other = (_cross(b - a, opposite - a) for opposite in (one, two))
     in_front = torch.stack([a[:, 2], b[:, 2], one[:, 2], two[:, 2]]).amin(0) > NEAR
@@ -139,8 +140,8 @@ def _outline_edges(screen: Float[Tensor, "V 3"], edges: Int[Tensor, "E 4"]) -> t
 def _crossings(
     screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], used: Bool[Tensor, " S"], count: int, fragments: Fragments
 ) -> tuple[_Crossings, Bool[Tensor, ""]]:
-    """All crossings of edges with lines between two pixels of their picture, and whether there was room for them. A view
-    has `count` vertices."""
+    """All crossings of edges with lines through pixel centres of their picture, and whether there was room for them. A
+    view has `count` vertices."""
     size, pixels = fragments.pix_to_face.shape[-1], fragments.pix_to_face.numel()
     edge, transposed, line, used, complete = _crossed_lines(screen, edges, used, fragments)
     crossing, near_a, near_b = _meet(ends := _ends(screen, edge, transposed), line)
@@ -150,8 +151,9 @@ def _crossings(
     reach = 0.5 + torch.where(inner_after, border - crossing, crossing - border)
     inside = used & (border > 0) & (border < size)
     border = torch.where(inside, border, 1).long()
-    first, along, across = edge[:, 0] // count * size**2, torch.where(transposed, 1, size), torch.where(transposed, size, 1)
-    inner, outer = (first + line * along + (border - before.long()) * across for before in (~inner_after, inner_after))
+    first, down = edge[:, 0] // count * size**2, torch.where(transposed, 1, size)  # from a line to the next
+    right = size + 1 - down  # from a border to the next
+    inner, outer = (first + line * down + (border - before.long()) * right for before in (~inner_after, inner_after))
 
     zbuf = fragments.depth.new_full((pixels + 1,), torch.inf).index_copy(0, fragments.pixels, fragments.depth)
     behind = zbuf[outer]
@@ -162,8 +164,8 @@ def _crossings(
 def _crossed_lines(
     screen: Float[Tensor, "V 3"], edges: Int[Tensor, "S 3"], used: Bool[Tensor, " S"], fragments: Fragments
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Edges (M, 3), whether columns play the rows' part, the row (or column) that each crosses, which of these are used,
-    and whether there was room for all."""
+    """For every crossing its edge (M, 3), whether columns play the rows' part, and the row (or column) that is crossed.
+    Then which of these are used, and whether there was room for all."""
     size = fragments.pix_to_face.shape[-1]
     edges, used = torch.cat([edges, edges]), torch.cat([used, used])
     transposed = torch.arange(len(edges), device=edges.device) >= len(edges) // 2

@@ -42,7 +42,7 @@ def camera_axes(p_c: Float[Tensor, "*n 7"]) -> Float[Tensor, "*n 3 3"]:
     """Rows: unit vectors to the right, up and forward, in model space; +y is up, so there is no roll.
 
     GanfitError where these are undefined: eye and target coincide, the view is along ±y, or a number is not finite.
-    A GPU is not asked, for it would have to be waited for; its pictures are not finite then.
+    A GPU is not asked, because the processor would have to wait for the answer. The axes are not finite then.
     """
     forward = p_c[..., 3:6] - p_c[..., :3]
     x, _, z = forward.unbind(-1)

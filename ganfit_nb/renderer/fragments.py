@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
+NO_ROOM = -2  # stands at every pixel of `pix_to_face` when a GPU had no room for what is to be drawn
+
 
 @dataclass(frozen=True)
 class Fragments:

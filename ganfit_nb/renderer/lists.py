@@ -1,4 +1,4 @@
-"""Lists whose length depends on numbers: the covered pixels, the pixels in the boxes of faces, the lines that edges cross.
+"""Lists whose length depends on numbers: the pixels that a face covers, the lines that an edge crosses.
 
 On the CPU a list is as long as it has to be. A GPU is not asked how long that is, because the processor would have to
 wait for the answer and the GPU would run out of work. There a list has a fixed room, and rows at its end may be unused.

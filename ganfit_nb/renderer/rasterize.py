@@ -75,11 +75,10 @@ def rasterize(screen: Float[Tensor, "*n V 3"], faces: Int[Tensor, "F 3"], size: 
     rasterizer, count = backend(screen.device), screen.shape[-2]
     pix_to_face = rasterizer.pix_to_face(screen.reshape(-1, count, 3), faces, size)
     face = pix_to_face.view(-1)
-    index, used = indices(face != -1, len(face))
-    face = torch.where(used, face.index_select(0, index), -1)
-    shown = face >= 0
-    corners = faces.index_select(0, torch.where(shown, face, index % len(faces))) + count * (index // size**2)[:, None]
-    pixel = torch.where(shown, index % size**2, face)
+    index, used = indices(face >= 0, len(face))
+    face = torch.where(used, face.index_select(0, index), index % len(faces))
+    corners = faces.index_select(0, face) + count * (index // size**2)[:, None]
+    pixel = torch.where(used, index % size**2, -1)
     bary, depth = rasterizer.barycentric(screen.reshape(-1, 3), corners, pixel, size)
     pixels = torch.where(used, index, pix_to_face.numel())
     return Fragments(pix_to_face.view(*screen.shape[:-2], size, size), pixels, corners, bary, depth)

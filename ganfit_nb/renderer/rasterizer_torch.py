@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganfit_nb.renderer import lighting
 from ganfit_nb.renderer.camera import NEAR
+from ganfit_nb.renderer.fragments import NO_ROOM
 from ganfit_nb.renderer.lists import length, repeated
 from ganfit_nb.renderer.normals import vertex_normals
 from ganfit_nb.renderer.sample_uv import sample_uv
@@ -19,7 +20,6 @@ __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "v
 
 AT_ONCE, AT_ONCE_ON_GPU = 1_000_000, 50_000_000  # pairs of face and pixel tested at a time: 100 bytes each
 ROOM = 8  # pairs for each pixel of the pictures on a GPU; a head that fills them needs 5
-NO_ROOM = -2  # the face at every pixel when that did not suffice
 EMPTY = torch.iinfo(torch.int64).max
 
 
@@ -60,7 +60,7 @@ def barycentric(
 ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
     """Perspective-correct barycentric coordinates and depth of the pixels' centres on the triangles `corners`.
 
-    For pixels below 0 these are constants, and NaN for NO_ROOM.
+    For the pixel -1, which stands for an unused row, these are constants.
     """
     used = (pixels >= 0)[:, None]
     triangle = screen.index_select(0, corners.reshape(-1)).view(-1, 3, 3)
@@ -68,7 +68,7 @@ def barycentric(
     x, y = (triangle[..., :2] - centre).unbind(-1)
     z = torch.where(used, triangle[..., 2], 1.0)
     q = (x.roll(-1, 1) * y.roll(-2, 1) - y.roll(-1, 1) * x.roll(-2, 1)) / z
-    q = torch.where(used, q, torch.where(pixels == NO_ROOM, torch.nan, 1.0)[:, None])
+    q = torch.where(used, q, 1.0)
     bary = q / q.sum(1, keepdim=True)
     return bary, (bary * z).sum(1)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.renderer.antialias import Outlines, find_outlines, no_outlines
 from ganfit_nb.renderer.camera import eye, project
-from ganfit_nb.renderer.fragments import Fragments
+from ganfit_nb.renderer.fragments import NO_ROOM, Fragments
 from ganfit_nb.renderer.interpolate import interpolate
 from ganfit_nb.renderer.rasterize import backend, rasterize
 
@@ -105,8 +105,9 @@ def render(
     p_c, p_l and the background, with `antialias` also through the outlines. Call it with the same `faces` object each
     time: what depends on it alone is cached.
 
-    GanfitError for vertices that are not finite and for a camera without direction (see `camera_axes` for GPUs). Faces
-    that reach behind the eye are left out.
+    GanfitError for vertices that are not finite and for a camera without direction; a GPU is not asked for these, and
+    leaves out what has no finite place in the picture. Faces that reach behind the eye are left out, too. A picture for
+    which a GPU has no room (`lists.py`) is NaN. No head needs so much.
     """
     if vertices.is_cpu and not bool(torch.isfinite(vertices.detach()).all()):
         raise GanfitError("The mesh has vertices that are not finite numbers; check the parameters it was made from.")
@@ -116,7 +117,7 @@ def render(
     points = _shading_points(vertices, faces, uv, texture, fragments, outlines)
     colours = points.shaded(eye(p_c), p_l)
     background = vertices.new_full((3,), 0.5) if background is None else background
-    background = background.expand(*vertices.shape[:-2], size, size, 3)
+    background = torch.where((fragments.pix_to_face == NO_ROOM)[..., None], torch.nan, background)
     picture = _composite(colours, background, fragments, outlines)
     image, alpha = picture.split([3, 1], dim=-1)
     return Rendering(image, alpha[..., 0], fragments, outlines, points, background, eye(p_c))
