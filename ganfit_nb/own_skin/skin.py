@@ -129,10 +129,12 @@ def softened(weight: Float[Tensor, "S S"]) -> Float[Tensor, "S S"]:
 
 def _finest_first(maps: Sequence[SeenMap], footprints: Sequence[Float[Tensor, "S S"]]) -> list[SeenMap]:
     """The maps, with less weight the fewer pixels their photo has at a texel beside the one that has most: it was taken
-    from farther away, or shows the place at a flatter angle."""
-    most = torch.stack([one.weight.sign() * pixels for one, pixels in zip(maps, footprints, strict=True)]).amax(0)
-    shares = [(pixels / most.clamp(min=1e-6)).clamp(max=1.0) ** SHARPER for pixels in footprints]
-    return [SeenMap(one.colour, one.weight * share) for one, share in zip(maps, shares, strict=True)]
+    from farther away, or shows the place at a flatter angle. The largest weight at a texel stays as it is."""
+    weights, pixels = torch.stack([one.weight for one in maps]), torch.stack(list(footprints))
+    most = (weights.sign() * pixels).amax(0).clamp(min=1e-6)
+    preferred = weights * (pixels / most).clamp(max=1.0) ** SHARPER
+    preferred = preferred * (weights.amax(0) / preferred.amax(0).clamp(min=1e-6))
+    return [SeenMap(one.colour, weight) for one, weight in zip(maps, preferred, strict=True)]
 
 
 def _resized(albedo: Float[Tensor, "h w 3"], side: int) -> Float[Tensor, "side side 3"]:
