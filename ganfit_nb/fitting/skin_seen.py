@@ -11,7 +11,8 @@ of what is known of it:
 
 c is relative to the median of d, because hard light and unusual skin make all differences large, and not below CLEAR,
 because a good fit is still no perfect one. At most a quarter of the skin may weigh less than a half: hard shadows are
-no occluder. All of it follows from the present rendering alone, so a fit may be resumed at any step.
+no occluder. All of it follows from the present rendering alone, so a fit may be resumed at any step. Gradients take the
+weights as given, as iteratively reweighted least squares does.
 """
 
 from __future__ import annotations

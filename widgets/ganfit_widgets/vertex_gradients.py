@@ -54,7 +54,8 @@ class VertexGradients(StepPlayer):
     def __init__(
         self, model: FaceModel, parameters: FaceParameters, photo: Photo, *, size: int = 128, mesh_size: int = 250
     ) -> None:
-        self.objective = Objective.of([[photo]], model, IdentityNetwork.default(), size=size)
+        # The gradient takes the weights of the pixels as given, but a measured change would change them, too.
+        self.objective = Objective.of([[photo]], model, IdentityNetwork.default(), size=size, occlusion=False)
         self.model, self.parameters = self.objective.model, parameters
         self.patches = Patches.of(self.model, parameters, PATCHES)
         vertices = self.model.vertices(parameters).detach()
