@@ -7,10 +7,10 @@
 side, and fits the picture. `scan` fits photos of a real head, and takes its colours from the scan's own map: every
 texel of the face gets the colour of the nearest point of the scan, after an ICP of the fitted face.
 
-Both print the mean absolute difference of a map from the truth in display values × 255, after one gain per channel,
-because a photo does not tell a dark skin in bright light from a bright skin in dark light. Compared are the fitted
-texture, the photo unwrapped as it is, and the photo's own skin, where a photo shows the face and in all of it. DIR gets
-a picture of each.
+Both print two numbers for every map: its mean absolute difference from the truth in display values × 255, after one
+gain per channel, because a photo does not tell a dark skin in bright light from a bright skin in dark light; and how
+its detail correlates with that of the truth. Compared are the fitted texture, the photo unwrapped as it is, and the
+photo's own skin, where a photo shows the face and in all of it. DIR gets a picture of each.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganfit_nb import FaceModel, FaceParameters, FitConfig, Photo, fit
+from ganfit_nb.blur import gaussian_blur
 from ganfit_nb.evaluation.known_face import known_face
 from ganfit_nb.evaluation.scan_error import Reconstruction, lay_onto
 from ganfit_nb.evaluation.scan_judge import ScanJudge
@@ -42,6 +43,7 @@ SIDE = 512  # texels of the compared maps
 PICTURE = 640  # px
 UNSEEN = 7  # seed of the painted skins; the corpus of the shipped models has another
 SEEN = 0.5  # weight
+FINE = 4.0  # texels, 2.7 mm: detail of the skin is finer
 SIDE_LIGHT = (700.0, 150.0, 500.0, 0.9, 0.85, 0.8, 0.25, 0.25, 0.28)
 
 
@@ -132,16 +134,10 @@ def compare(
     }
     face = texels.image(texels.on(model.morphable.face_region[:, None].float()))[..., 0] > 0.5
     seen = face & (resized(skin.weight[..., None])[..., 0] > SEEN)
-    errors = {
-        f"{what}, {where}": difference(a, truth, mask)
-        for where, mask in (("seen", seen), ("face", face))
-        for what, a in maps.items()
-        if (where, what) != ("face", "photo as it is")
-    }
-    print(
-        f"{name}: seen {skin.seen:.2f} " + "; ".join(f"{what} {error:.2f}" for what, error in errors.items()),
-        flush=True,
-    )
+    for where, mask in (("seen", seen), ("face", face)):
+        found = {what: (difference(a, truth, mask), detail(a, truth, mask)) for what, a in maps.items()}
+        row = "; ".join(f"{what} {error:.2f} {share:.2f}" for what, (error, share) in found.items())
+        print(f"{name}, {where} ({float(mask.sum() / face.sum()):.2f} of the face): {row}", flush=True)
     contact_sheet({"truth": truth} | {what: a for what, a in maps.items()}).save(out / f"{name}.png")
 
 
@@ -152,6 +148,15 @@ def difference(
     found, truth = found[mask], truth[mask]
     gain = (found * truth).sum(0) / found.square().sum(0)
     return float((found * gain - truth).abs().mean() * 255)
+
+
+def detail(
+    found: Float[Tensor, "SIDE SIDE 3"], truth: Float[Tensor, "SIDE SIDE 3"], mask: Bool[Tensor, "SIDE SIDE"]
+) -> float:
+    """The correlation of what both have that is finer than FINE, within the mask."""
+    fine = [values - gaussian_blur(values.permute(2, 0, 1), FINE).permute(1, 2, 0) for values in (found, truth)]
+    a, b = (values[mask].mean(1) for values in fine)
+    return float(torch.corrcoef(torch.stack([a, b]))[0, 1])
 
 
 def resized(values: Float[Tensor, "h w C"]) -> Float[Tensor, "SIDE SIDE C"]:

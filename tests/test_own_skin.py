@@ -9,8 +9,8 @@ from meshes import smooth_texture, two_eggs
 from ganfit_nb import FaceModel, GanfitError, Photo
 from ganfit_nb.own_skin import own_skin
 from ganfit_nb.own_skin.focus import sharpness
-from ganfit_nb.own_skin.own_skin import side_for
 from ganfit_nb.own_skin.prefiltered import prefiltered
+from ganfit_nb.own_skin.skin import side_for
 from ganfit_nb.own_skin.texels import Texels
 from ganfit_nb.own_skin.unwrap import unwrap
 from ganfit_nb.own_skin.visibility import seen

@@ -40,7 +40,7 @@ def dense(grid):
 
 def test_the_minimum_is_that_of_dense_algebra(grid):
     target, to_right, down = torch.randn(3, SIDE, SIDE, 3)
-    found = minimum(grid, target, to_right, down)
+    found = minimum(grid, target, (to_right, down))
     right_side = (grid.screen[..., None] * target).double()
     for flow, axis in ((grid.right[..., None] * to_right, 1), (grid.down[..., None] * down, 0)):
         right_side += flow.roll(1, axis) - flow

@@ -28,7 +28,7 @@ from torch import Tensor
 from ganfit_nb.own_skin.multigrid import Grid
 from ganfit_nb.own_skin.poisson import minimum
 
-SOLVED = 1024  # texels, side of the largest map whose equations are solved
+SOLVED = 512  # texels, side of the largest map whose equations are solved; the fitted texture has no more
 SCREEN = 0.05  # of the first term, for links of 1
 FAR, FAR_IN_EYES = 0.15, 0.01  # of the map's side: as far as the photo's tone reaches
 
@@ -78,7 +78,8 @@ def complete(
     right[:, :-1], down[:-1] = (covered[:, 1:] & covered[:, :-1]).float(), (covered[1:] & covered[:-1]).float()
     grid = Grid((screen + far) * covered, right, down)
     known = (screen / (screen + far).clamp(min=1e-12))[..., None] * (joined.colour - fitted)
-    difference = minimum(grid, known, *(_gradients(maps, fitted, skin, axis) for axis in (1, 0)))
+    gradients = (_gradients(maps, fitted, skin, axis) for axis in (1, 0))
+    difference = minimum(grid, known, gradients)
     return (fitted + _beyond(difference, covered)).clamp(0.0, 1.0)
 
 

@@ -11,6 +11,8 @@ gradients with `multigrid.Levels` as their preconditioner.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,25 +24,24 @@ MOST_TURNS = 60
 
 
 def minimum(
-    grid: Grid, target: Float[Tensor, "H W 3"], to_right: Float[Tensor, "H W 3"], down: Float[Tensor, "H W 3"]
+    grid: Grid, target: Float[Tensor, "H W 3"], gradients: Iterable[Float[Tensor, "H W 3"]]
 ) -> Float[Tensor, "H W 3"]:
-    """d for f = `target` and g = `to_right` in the rows and `down` in the columns; 0 at texels without any weight.
-
-    Sides must be 8 times a power of two.
+    """d for f = `target` and g = `gradients`, to the next texel in the row and to that in the column; 0 at texels
+    without any weight. Sides must be 8 times a power of two.
     """
     right_side = (grid.screen[..., None] * target).contiguous()  # the kernels write into the memory of maps like it
-    flow = grid.right[:, :-1, None] * to_right[:, :-1]
-    right_side[:, :-1] -= flow
-    right_side[:, 1:] += flow
-    flow = grid.down[:-1, :, None] * down[:-1]
-    right_side[:-1] -= flow
-    right_side[1:] += flow
-    return conjugate_gradients(Levels(grid), right_side) * (grid.inverse_diagonal > 0)[..., None]
+    for links, axis, gradient in zip((grid.right, grid.down), (1, 0), gradients, strict=True):
+        last = gradient.shape[axis] - 1
+        flow = (links[..., None] * gradient).narrow(axis, 0, last)
+        right_side.narrow(axis, 0, last).sub_(flow)
+        right_side.narrow(axis, 1, last).add_(flow)
+    conjugate_gradients(Levels(grid), right_side, solution := torch.zeros_like(right_side))
+    return solution.mul_((grid.inverse_diagonal > 0)[..., None])
 
 
-def conjugate_gradients(levels: Levels, right_side: Float[Tensor, "H W 3"]) -> Float[Tensor, "H W 3"]:
-    """The solution of the equations, every channel with its own step lengths (Shewchuk 1994, B3)."""
-    solution, residual = torch.zeros_like(right_side), right_side.clone()
+def conjugate_gradients(levels: Levels, residual: Float[Tensor, "H W 3"], solution: Float[Tensor, "H W 3"]) -> None:
+    """Adds to `solution` what its `residual` asks for, in place: at the end both have changed. Every channel has its
+    own step lengths (Shewchuk 1994, B3)."""
     direction = levels.cycle(residual)
     along = _dot(residual, direction)
     enough = TOLERANCE**2 * along
@@ -54,7 +55,6 @@ def conjugate_gradients(levels: Levels, right_side: Float[Tensor, "H W 3"]) -> F
         if bool((along <= enough).all()):
             break
         direction.mul_(along / before.clamp(min=1e-30)).add_(better)
-    return solution
 
 
 def _dot(a: Float[Tensor, "H W 3"], b: Float[Tensor, "H W 3"]) -> Float[Tensor, " C"]:

@@ -128,12 +128,13 @@ class Result:
     @torch.no_grad()
     def write_files(self, folder: Path, brief: bool = False, skin: OwnSkin | None = None) -> None:
         """The same files into a folder that is there and empty. `skin` is by default that of this photo alone."""
-        record = self.record()
         if not brief:
-            write_meshes(folder, self.model, self.final.parameters)
             skin = skin or own_skin([self.photo], self.model, [self.final.parameters])
-            write_own_skin(folder, self.model, self.final.parameters, skin.albedo)
+        record = self.record()
+        if skin:
             record["own_skin"] = skin.record()
+            write_meshes(folder, self.model, self.final.parameters)
+            write_own_skin(folder, self.model, self.final.parameters, skin.albedo)
             sheet = overlay(self.photo, self.model, self.final)
             sheet.save(folder / "overlay.png")
             if self.photo.faces_found > 1:

@@ -27,7 +27,7 @@ from ganfit_nb.warp import scale_of
 SIDES = 1024, 2048  # texels
 FINE = 2.0  # px of the photo in a texel of the smaller map, from where the larger one holds more
 SOFT = 1 / 300  # of the map's side, over which a weight rises from 0
-SHARPER = 2  # power of the resolution in the weight of one of several photos
+SHARPER = 2  # power of the share of pixels in the weight of one of several photos
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def own_skin(
     texels, face = _texels(model.morphable, side)
     fitted = _resized(model.texture(parameters[0].texture), side)
     found = [_seen_map(photo, model, p, texels, fitted) for photo, p in zip(photos, parameters, strict=True)]
-    maps = _by_resolution([one for one, _ in found], [pixels_per_mm(photo) for photo in photos])
+    maps = _finest_first([one for one, _, _ in found], [footprint for _, footprint, _ in found])
     joined = merged(maps)
     albedo = complete(maps, fitted, texels.covered, texels.skin(model.morphable))
-    sharpness, light = zip(*(scores for _, scores in found), strict=True)
+    sharpness, light = zip(*(scores for _, _, scores in found), strict=True)
     seen = float((face * joined.weight).sum() / face.sum())
     return OwnSkin(albedo, joined.colour, joined.weight, seen, max(sharpness), sum(light) / len(light))
 
@@ -101,8 +101,8 @@ def _texels(mesh: MorphableModel, side: int) -> tuple[Texels, Float[Tensor, "S S
 
 def _seen_map(
     photo: Photo, model: FaceModel, parameters: FaceParameters, texels: Texels, fitted: Float[Tensor, "S S 3"]
-) -> tuple[SeenMap, tuple[float, float]]:
-    """What one photo shows without its light, and the photo's sharpness and residual light."""
+) -> tuple[SeenMap, Float[Tensor, "S S"], tuple[float, float]]:
+    """What one photo shows without its light, the side of each texel in it (px), its sharpness and residual light."""
     found = unwrap(photo, model, parameters, texels)
     vertices = model.vertices(parameters)
     symmetric = (fitted + fitted.flip(1)) / 2
@@ -112,7 +112,11 @@ def _seen_map(
     weight = without_left_light(texels.image(rho), symmetric, texels.image(delit.weight[:, None])[..., 0])
     weight = softened(weight)
     colour = texels.image(delit.albedo.clamp(0.0, 1.0)) * (weight > 0)[..., None]
-    return SeenMap(colour, weight), (found.sharpness, delit.residual_light)
+    return (
+        SeenMap(colour, weight),
+        texels.image(found.footprint[:, None])[..., 0],
+        (found.sharpness, delit.residual_light),
+    )
 
 
 def softened(weight: Float[Tensor, "S S"]) -> Float[Tensor, "S S"]:
@@ -123,11 +127,14 @@ def softened(weight: Float[Tensor, "S S"]) -> Float[Tensor, "S S"]:
     return torch.minimum(weight, gaussian_blur(1 - hidden, sigma)[0])
 
 
-def _by_resolution(maps: Sequence[SeenMap], resolutions: Sequence[float]) -> list[SeenMap]:
-    """The maps, with less weight the coarser their photo is beside the finest one."""
-    finest = max(resolutions)
-    shares = [(resolution / finest) ** SHARPER for resolution in resolutions]
-    return [SeenMap(one.colour, one.weight * share) for one, share in zip(maps, shares, strict=True)]
+def _finest_first(maps: Sequence[SeenMap], footprints: Sequence[Float[Tensor, "S S"]]) -> list[SeenMap]:
+    """The maps, with less weight the fewer pixels their photo has at a texel beside the one that has most: it was taken
+    from farther away, or shows the place at a flatter angle. The largest weight at a texel stays as it is."""
+    weights, pixels = torch.stack([one.weight for one in maps]), torch.stack(list(footprints))
+    most = (weights.sign() * pixels).amax(0).clamp(min=1e-6)
+    preferred = weights * (pixels / most).clamp(max=1.0) ** SHARPER
+    preferred = preferred * (weights.amax(0) / preferred.amax(0).clamp(min=1e-6))
+    return [SeenMap(one.colour, weight) for one, weight in zip(maps, preferred, strict=True)]
 
 
 def _resized(albedo: Float[Tensor, "h w 3"], side: int) -> Float[Tensor, "side side 3"]:
