@@ -1,4 +1,4 @@
-"""Fig. 6 and 7 as pictures."""
+"""Draws Fig. 6 and 7."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAME, DIFFERENT, RENDERED = "tab:blue", "tab:orange", "tab:green"
 
 
 def figure_6(report: LfwReport) -> Figure:
-    """Rendering to photo, between what the recogniser says of two photos of one person and of two."""
+    """Fig. 6: similarities of renderings to their photos, beside those of photos of one person and of two people."""
     sheet = figure(7.0, 4.5)
     axes, photos = sheet.subplots(), report.photos
     groups = [
@@ -34,7 +34,7 @@ def figure_6(report: LfwReport) -> Figure:
 
 
 def figure_7(report: LfwReport) -> Figure:
-    """Pairs of renderings, and the threshold that parts them."""
+    """Fig. 7: similarities of pairs of renderings, and the threshold between one person and two people."""
     sheet = figure(7.0, 4.5)
     axes, pairs = sheet.subplots(), report.renderings
     groups = [
@@ -53,7 +53,7 @@ def figure_7(report: LfwReport) -> Figure:
 
 
 def _histograms(axes: Axes, groups: list[tuple[Float[Array, " _"], str, str]]) -> None:
-    """Densities over common bins, each with its mean in the legend."""
+    """Draws the density of each group (values, label, colour) over the same bins. The legend gives the means."""
     values = np.concatenate([group for group, _, _ in groups])
     count = int(np.clip(2 * np.sqrt(len(values)), 10, 60))
     bins = np.linspace(values.min(), max(values.max(), values.min() + 1e-6), count + 1)
