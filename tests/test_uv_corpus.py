@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from ganfit_nb.errors import GanfitError
+from ganfit_nb.geometry.islands import islands
 from ganfit_nb.training.skin.canvas import Person
 from ganfit_nb.training.skin.paint_eyes import IRIS_RADIUS
 from ganfit_nb.training.skin.painting import blur, draw_strokes, signed_distance, spline
 from ganfit_nb.training.skin.skin_tone import MAX_MELANIN, SkinTone, density, display, linear_to_srgb, srgb_to_linear
 from ganfit_nb.training.skin.uv_corpus import UvCorpus, write_corpus
-from ganfit_nb.training.skin.uv_layout import MIRROR_68, components
+from ganfit_nb.training.skin.uv_layout import MIRROR_68
 from ganfit_nb.training.skin.uv_resample import skin_coordinates, skin_files, without_light
 
 SIZE = 128
@@ -95,9 +96,9 @@ def test_layout_is_symmetric_and_measures_millimetres(corpus: UvCorpus) -> None:
     assert np.quantile(distance, 0.98) < 2.5
 
 
-def test_components_are_the_connected_pieces() -> None:
+def test_islands_are_the_connected_pieces() -> None:
     faces = np.array([[4, 3, 2], [0, 1, 5], [4, 6, 2], [7, 8, 1]])
-    assert components(faces, 9).tolist() == [0, 0, 2, 2, 2, 0, 2, 0, 0]
+    assert islands(faces, 9).tolist() == [0, 0, 2, 2, 2, 0, 2, 0, 0]
 
 
 def test_densities_invert_and_pigments_multiply_light() -> None:
