@@ -106,15 +106,15 @@ def _terms(recipe: Recipe, photo: Photo, parameters: FaceParameters) -> dict[str
     return {"turned_identity": float(torch.stack(views).mean())} | {name: float(term) for name, term in seen.items()}
 
 
-def write_table(rows: Sequence[AblationRow], path: Path) -> None:
+def write_csv(rows: Sequence[AblationRow], path: Path) -> None:
     """Writes all rows to a CSV file."""
     with replaced(path) as work, work.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        table = csv.DictWriter(file, COLUMNS)
-        table.writeheader()
-        table.writerows(asdict(row) for row in rows)
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
 
 
-def summary(rows: Sequence[AblationRow]) -> str:
+def table(rows: Sequence[AblationRow]) -> str:
     """The means over all photos, as a table in text."""
     columns = {
         "identity_distance": "identity",
@@ -134,7 +134,7 @@ def summary(rows: Sequence[AblationRow]) -> str:
     return "\n".join(lines)
 
 
-def sheet(photos: Sequence[Photo], ablated: Sequence[Sequence[Ablated]]) -> Figure:
+def figure_5(photos: Sequence[Photo], ablated: Sequence[Sequence[Ablated]]) -> Figure:
     """Fig. 5: every photo beside its variants, in three rows for each photo, with the measures of each below it."""
     rows, columns = len(ROWS) * len(photos), 1 + len(VARIANTS)
     page = figure(CELL * columns, CELL * rows + CAPTION * len(photos))

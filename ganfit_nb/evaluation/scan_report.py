@@ -59,7 +59,9 @@ def error_map(judge: ScanJudge, identity: Float[torch.Tensor, " s"], errors: Err
     return np.where(counts & within(judge.scan.surface.vertices, judge.scan.nose, RADIUS), values, np.nan)
 
 
-def sheet(judge: ScanJudge, people: Mapping[str, Float[torch.Tensor, " s"]], errors: Mapping[str, Errors]) -> Figure:
+def error_figure(
+    judge: ScanJudge, people: Mapping[str, Float[torch.Tensor, " s"]], errors: Mapping[str, Errors]
+) -> Figure:
     """Draws the scan from the front and from the side, coloured by its distance from each person (p_s by row)."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable

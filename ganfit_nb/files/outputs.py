@@ -29,19 +29,8 @@ from ganfit_nb.files.interrupts import interrupts_held
 from ganfit_nb.files.reading import reading
 
 RESULT = "fit.json"  # a folder with this file is a result
-RESULT_FILES = frozenset(
-    {
-        "mesh.obj",
-        "mesh.mtl",
-        "texture.png",
-        "neutral.obj",
-        "mesh.glb",
-        "overlay.png",
-        "faces.png",
-        "report.html",
-        RESULT,
-    }
-)
+MESHES = ("mesh.obj", "mesh.mtl", "mesh.glb", "neutral.obj")
+RESULT_FILES = frozenset({RESULT, *MESHES, "texture.png", "overlay.png", "faces.png", "report.html"})
 LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db"})  # file managers leave these in folders that they have shown
 RECORD = ("interrupted", "parameters", "identity_distance")  # keys of every fit.json
 SIGNATURE = "ganfit_nb"  # stands as "Software" in our PNG files

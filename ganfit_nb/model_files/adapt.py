@@ -56,7 +56,7 @@ def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
     known = MorphableModel.default()
     faces = outward(file.mean, file.faces)
     unit, seen = measured(file.mean, faces, known)
-    registration = register(known, seen, _tensor(file.mean * unit), torch.from_numpy(faces))
+    registration = register(known, seen, float_tensor(file.mean * unit), torch.from_numpy(faces))
     _require_face(registration, known)
     rotation, _ = rigid_transform(torch.from_numpy(file.mean * unit).double(), torch.from_numpy(registration.other))
     turn = (unit * rotation.T).numpy().astype(np.float32)
@@ -64,13 +64,13 @@ def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
     layout = Layout.of(registration, known, faces)
     vertices = registration.other[layout.source]
     dense, weight = _dense_landmarks(registration, known, layout, vertices)
-    expression = _tensor((file.expression @ turn)[:, layout.source])
+    expression = float_tensor((file.expression @ turn)[:, layout.source])
     actions = torch.zeros(0, len(expression))
     if len(expression) == 0:  # it gets our expressions, because photos of neutral faces are rare
         expression, actions = layout.taken_from(known.expression_basis), known.actions
     morphable = MorphableModel(
-        mean=_tensor(vertices),
-        identity_basis=_tensor((file.identity @ turn)[:, layout.source]),
+        mean=float_tensor(vertices),
+        identity_basis=float_tensor((file.identity @ turn)[:, layout.source]),
         expression_basis=expression,
         faces=torch.from_numpy(layout.faces),
         uv=layout.taken_from(known.uv),
@@ -90,7 +90,7 @@ def _texture(file: ModelFile, layout: Layout, morphable: MorphableModel) -> Text
     """The file's own albedo. Without one, the shipped texture model: it fits, because the UV map is ours."""
     if file.colour is None:
         return shipped_texture("gan")
-    mean, basis = _tensor(file.colour.mean[layout.source]), _tensor(file.colour.basis[:, layout.source])
+    mean, basis = float_tensor(file.colour.mean[layout.source]), float_tensor(file.colour.basis[:, layout.source])
     return VertexTexture(mean, basis, morphable.faces, morphable.uv)
 
 
@@ -113,7 +113,7 @@ def measured(vertices: Array, faces: Int[Array, "F 3"], known: MorphableModel) -
     own, and the number is chosen so that the face gets the size of our mean.
     """
     guess = HEAD / float(np.ptp(vertices, axis=0).max())
-    seen = see_points(_tensor(vertices * guess), torch.from_numpy(faces), default_detector(), known.dense_weight)
+    seen = see_points(float_tensor(vertices * guess), torch.from_numpy(faces), default_detector(), known.dense_weight)
     _require_upright(seen)
     ours, theirs = (_spread(x[seen.reliable]) for x in (known.dense_landmarks.on(known.mean), seen.positions))
     exact = guess * ours / theirs
@@ -187,7 +187,7 @@ class Layout:
 
     def taken_from(self, ours: Float[Tensor, "*b W d"]) -> Float[Tensor, "*b N d"]:
         """Carries values of our vertices over to the vertices of this mesh."""
-        return SurfacePoints(torch.from_numpy(self.corners), _tensor(self.bary)).on(ours)
+        return SurfacePoints(torch.from_numpy(self.corners), float_tensor(self.bary)).on(ours)
 
     def near(self, ours: Float[Tensor, " W"]) -> Float[Tensor, " N"]:
         """The same for one number a vertex. It is 0 where our surface is farther than ON_FACE."""
@@ -209,8 +209,8 @@ def _dense_landmarks(
     for island in np.unique(home):
         here = home == island
         corners[here], bary[here], distance[here] = closest_points(points[here], vertices, layout.faces_of(int(island)))
-    trust = _tensor(np.exp(-((distance / POINT_REACH) ** 2)))
-    return SurfacePoints(torch.from_numpy(corners), _tensor(bary)), known.dense_weight * trust
+    trust = float_tensor(np.exp(-((distance / POINT_REACH) ** 2)))
+    return SurfacePoints(torch.from_numpy(corners), float_tensor(bary)), known.dense_weight * trust
 
 
 def _contour(
@@ -223,5 +223,6 @@ def _contour(
     return torch.from_numpy(skin[nearest])
 
 
-def _tensor(values: Array) -> Tensor:
+def float_tensor(values: Array) -> Tensor:
+    """An array in single precision."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

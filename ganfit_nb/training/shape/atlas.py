@@ -65,8 +65,7 @@ class Atlas:
         faces = self.model.faces.numpy()
         faces = faces[self.island(part)[faces].all(1)]
         flat = np.pad(self.model.uv.double().numpy() * FLAT, ((0, 0), (0, 1)))
-        found = closest_points(np.pad(uv * FLAT, ((0, 0), (0, 1))), flat, faces)
-        return (values[..., found.corners, :] * found.bary[..., None]).sum(-2)
+        return closest_points(np.pad(uv * FLAT, ((0, 0), (0, 1))), flat, faces).on(values)
 
 
 def unwrap(mesh: HeadMesh, mean: Float[Array, "V 3"], atlas: Atlas) -> Float[Array, "V 2"]:
@@ -107,10 +106,8 @@ def _places(
     our_faces = model.faces.numpy()
     our_faces = our_faces[atlas.skin[our_faces].all(1)]
     nearest = closest_points(other, ours, our_faces)
-    there = (Surface(ours, our_faces).normals[nearest.corners] * nearest.bary[..., None]).sum(1)
-    agree = (there * Surface(other, faces).normals).sum(1) > SAME_WAY
-    place = (model.uv.double().numpy()[nearest.corners] * nearest.bary[..., None]).sum(1)
-    return place, agree & (nearest.distance < TRUSTED)
+    agree = (nearest.on(Surface(ours, our_faces).normals) * Surface(other, faces).normals).sum(1) > SAME_WAY
+    return nearest.on(model.uv.double().numpy()), agree & (nearest.distance < TRUSTED)
 
 
 def _eye(points: Float[Array, "n 3"], atlas: Atlas, part: Part) -> Float[Array, "n 2"]:

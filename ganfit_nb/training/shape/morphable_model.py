@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 from ganfit_nb.assets import shipped
 from ganfit_nb.face.morphable import ASSET, MorphableModel, SurfacePoints
 from ganfit_nb.geometry.rigid import rigid_transform
+from ganfit_nb.model_files.adapt import float_tensor
 from ganfit_nb.photos.landmarks import IBUG_68
 from ganfit_nb.training.shape.anny_heads import AnnyHeads, BaseMesh
 from ganfit_nb.training.shape.jaw_contour import jaw_contour
@@ -155,11 +156,6 @@ def with_dense_landmarks(model: MorphableModel, dense: SurfacePoints) -> Morphab
         contour=torch.from_numpy(lines),
         contour_direction=float_tensor(directions),
     )
-
-
-def float_tensor(values: Array) -> torch.Tensor:
-    """An array in single precision."""
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def main() -> None:
