@@ -10,9 +10,9 @@ import os
 
 import torch
 
-# One thread for torch unless OMP_NUM_THREADS says otherwise: a step is many small operations, which a second thread
-# speeds up by a third at best, and slows down 10 to 100 times when another process wants its core. It also makes a
-# fit's bits the same on machines with any number of cores.
+# torch uses one thread unless OMP_NUM_THREADS says otherwise. A step consists of many small operations. A second thread
+# makes them faster by a third at best, and 10 to 100 times slower when another process needs its core. With one thread
+# a fit also gives the same bits on machines with any number of cores.
 if "OMP_NUM_THREADS" not in os.environ:
     torch.set_num_threads(1)
 

@@ -1,4 +1,4 @@
-"""Gaussian blur, and what a blur takes away."""
+"""Gaussian blur, and a high-pass filter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def gaussian_blur(image: Float[Tensor, "C H W"], sigma: float) -> Float[Tensor, "C H W"]:
-    """The image blurred by `sigma` pixels, its edge replicated."""
+    """The image, blurred with a standard deviation of `sigma` pixels. Beyond the image its edge is repeated."""
     reach = max(1, int(3 * sigma + 0.5))
     kernel = torch.exp(-torch.arange(-reach, reach + 1).to(image).square() / (2 * sigma**2 + 1e-9))
     kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
@@ -18,5 +18,5 @@ def gaussian_blur(image: Float[Tensor, "C H W"], sigma: float) -> Float[Tensor, 
 
 
 def high_pass(image: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
-    """What half the resolution cannot hold: the finest level of a Laplacian pyramid (Burt & Adelson 1983)."""
+    """The part that is lost at half the resolution: the finest level of a Laplacian pyramid (Burt & Adelson 1983)."""
     return image - F.interpolate(F.avg_pool2d(image, 2), scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -1,11 +1,10 @@
-"""The one exception for what a user can mend."""
+"""The one exception for errors that a user can mend."""
 
 from __future__ import annotations
 
 
 class GanfitError(Exception):
-    """A bad input or a missing part. Its message is one sentence that says what to do; the command line prints it
-    alone.
+    """A bad input or a missing part. Its message is one sentence that says what to do.
 
     argument  the Python argument that mends it, if one does; the command line names its own option instead
     """
@@ -18,9 +17,9 @@ class GanfitError(Exception):
         return self.mended_by(f"argument `{self.argument}`") if self.argument else self.sentence
 
     def mended_by(self, what: str) -> str:
-        """The sentence, with what mends it."""
+        """The sentence, with the argument or option that mends it in brackets."""
         return f"{self.sentence.removesuffix('.')} ({what})."
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a stack: the sentence says what to do, and the stack does not."""
+        """The lines that IPython shows in place of a traceback. The sentence says what to do; a traceback does not."""
         return [str(self)]

@@ -1,4 +1,4 @@
-"""The ~700 numbers that are a reconstruction: p = [p_s, p_e, p_t, p_c, p_l] of Sec. 2.2 and 3.2."""
+"""The parameters of a reconstruction, about 700 numbers: p = [p_s, p_e, p_t, p_c, p_l] (Sec. 2.2 and 3.2)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIGHT_NUMBERS = (
 
 @dataclass(frozen=True)
 class FaceParameters:
-    """The latent parameters of one face in one picture, or with a leading dimension those of several people and views
+    """The parameters of one face in one picture. With a leading dimension, those of several people and views
     (`ganfit_nb.fitting.views`).
 
     identity    p_s, in standard deviations of the identity modes (Eq. 2)
@@ -52,7 +52,7 @@ class FaceParameters:
         return self.map(lambda value: value.detach().clone())
 
     def replace(self, **groups: Tensor) -> FaceParameters:
-        """A record with some groups exchanged."""
+        """The same record with other vectors for some groups."""
         return replace(self, **groups)
 
     def to(self, device: torch.device | str) -> FaceParameters:
@@ -65,14 +65,14 @@ class FaceParameters:
 
     @classmethod
     def load(cls, path: Path | str) -> FaceParameters:
-        """Reads what `save` wrote; GanfitError when it is something else, or holds numbers that are not finite."""
+        """Reads what `save` wrote. Raises GanfitError for another file, or for numbers that are not finite."""
         path = Path(path)
         with reading(path, "holds no face parameters; give a file written by FaceParameters.save.", MAXIMUM_BYTES):
             return cls(**{name: value.float() for name, value in load_tensors(path, SHAPES).items()})
 
 
 def meaning(group: str, index: int) -> tuple[str, str]:
-    """What one number of the parameters is, in words, and its unit: ("eye z", "mm")."""
+    """The name of one number of the parameters in words, and its unit, such as ("eye z", "mm")."""
     if group == "camera":
         return CAMERA_NUMBERS[index], "half image side" if index == 6 else "mm"
     if group == "light":

@@ -1,4 +1,4 @@
-"""What callers may give: a wrong value is told where it is given, not where it does its harm a hundred steps later."""
+"""Checks values that callers give, so that a wrong value is an error at once, and not a hundred steps later."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ganfit_nb.errors import GanfitError
 
 
 def require_field(record: Any, name: str) -> None:
-    """GanfitError when a dataclass has no field of this name."""
+    """Raises GanfitError when a dataclass has no field of this name."""
     names = [field.name for field in fields(record)]
     if name not in names:
         raise GanfitError(f"{type(record).__name__} has no {name}; it has {', '.join(names)}.")
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:
-    """The value as an int; GanfitError unless it is a whole number from `low` to `high`."""
+    """The value as an int. Raises GanfitError unless it is a whole number from `low` to `high`."""
     try:
         number = index(value)
     except TypeError:
@@ -29,7 +29,7 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 def number(name: str, value: Any) -> float:
-    """The value as a float; GanfitError unless it is a finite number that is not negative."""
+    """The value as a float. Raises GanfitError unless it is a finite number that is not negative."""
     try:
         found = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Which versions a result was made with."""
+"""The versions of the packages that a result is made with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PACKAGES = ("ganfit_nb", "torch", "numpy", "numba")
 
 
 def versions() -> dict[str, str]:
-    """Those of this package and of what it computes with; a checkout that was never installed has none of its own."""
+    """The versions by package. A checkout of this package that was never installed has none."""
     found = {}
     for name in PACKAGES:
         with suppress(PackageNotFoundError):

@@ -24,7 +24,10 @@ def square(centre: tuple[float, float], side: float, angle: float, size: int) ->
 
 
 def transform_points(transform: Float[Tensor, "*n 2 3"], points: Float[Tensor, "*m 2"]) -> Float[Tensor, "*k 2"]:
-    """The points of the output, in the input; each of several transforms moves all points, or its own set (*n N 2)."""
+    """The positions in the input of points of the output.
+
+    Each of several transforms moves all points (N, 2), or its own set of the points (*n, N, 2).
+    """
     transform = transform.to(points)
     return points @ transform[..., :2].mT + transform[..., None, :, 2]
 
@@ -45,7 +48,7 @@ def scale_of(transform: Float[Tensor, "2 3"]) -> float:
 def fit_similarity(source: Float[Tensor, "*m N 2"], target: Float[Tensor, "*n N 2"]) -> Float[Tensor, "*k 2 3"]:
     """The similarity transform without reflection that takes `source` to `target`, in least squares.
 
-    As complex numbers it is t = a·s + b, whose least-squares solution is a division.
+    With points as complex numbers it is t = a·s + b, and the least-squares solution for a is a quotient.
     """
     source, target = source.double(), target.double()
     from_, to = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
@@ -63,11 +66,13 @@ def resample(
     outside: Literal["border", "zeros"] = "border",
     shrink: int | None = None,
 ) -> Float[Tensor, "N C S S"]:
-    """The images under the transform, or each under its own, as size × size: bilinear, and box-filtered first where
-    they shrink.
+    """The images under one transform, or each under its own, as size × size.
 
-    Differentiable in the image and the transform. `outside`: what lies beyond the image, its replicated edge or black.
-    `shrink`: side of the box, px; by default that of an output pixel under the (first) transform.
+    Interpolation is bilinear. When an image shrinks, it is first averaged over boxes, so that nothing aliases. The
+    result is differentiable in image and transform.
+
+    outside  "border" repeats the image's edge beyond it, "zeros" makes it black
+    shrink   side of a box, px; by default that of an output pixel under the (first) transform
     """
     centres = torch.arange(size, dtype=torch.float64, device=transform.device) + 0.5
     y, x = torch.meshgrid(centres, centres, indexing="ij")
@@ -84,8 +89,11 @@ def resample(
 
 
 def _part_around(image: Tensor, positions: Float[Tensor, "n S S 2"], margin: int) -> tuple[Tensor, Tensor]:
-    """The part of the image that holds the positions, and its top-left corner (x, y): a large photo costs no more. On a
-    GPU, which would have to be waited for, the whole image."""
+    """The part of the image that holds the positions, and its top-left corner (x, y).
+
+    With it a large photo costs no more than a small one. On a GPU it is the whole image, because reading the positions
+    would have to wait for the GPU.
+    """
     size = torch.tensor([image.shape[3], image.shape[2]])
     if not positions.is_cpu:
         return image, positions.new_zeros(2)

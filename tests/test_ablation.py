@@ -67,14 +67,14 @@ def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
         monkeypatch.delitem(VARIANTS, name)
     monkeypatch.setattr(ablation_report, "UNSEEN_VIEWS", range(1_000_000, 1_000_002))
     portrait = str(asset_path("astronaut.png"))
-    draw, drawn, pages = ablation_report.sheet, [], []
+    draw, drawn, pages = ablation_report.figure_5, [], []
 
     def kept(*arguments):
         drawn.append(arguments)
         pages.append(draw(*arguments))
         return pages[-1]
 
-    monkeypatch.setattr(ablation_report, "sheet", kept)
+    monkeypatch.setattr(ablation_report, "figure_5", kept)
     command = ["evaluate", "ablation", portrait, "--known-face", "3", "--out", str(tmp_path), "--steps", "2"]
     assert main([*command, "--jobs", "1"]) == 0
     with (tmp_path / "ablation.csv").open(newline="") as file:

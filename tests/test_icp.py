@@ -6,7 +6,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from ganfit_nb import GanfitError
-from ganfit_nb.evaluation.croppers import crop_ball
+from ganfit_nb.evaluation.croppers import within
 from ganfit_nb.evaluation.distances import point_to_plane, point_to_point, symmetric_distance
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.geometry.aligners import onto_planes, onto_points
@@ -28,7 +28,7 @@ def head() -> Surface:
 
 @pytest.fixture(scope="module")
 def face(head) -> Surface:
-    return crop_ball(head, nose(head))
+    return head.kept(within(head.vertices, nose(head)))
 
 
 def nose(surface):
@@ -148,7 +148,7 @@ def test_trimesh_finds_the_same_motion(face, scaled):
 
 def inner_part(face) -> Surface:
     """The inner part of the face, so that every partner lies inside the other mesh."""
-    return crop_ball(face, nose(face), 70.0)
+    return face.kept(within(face.vertices, nose(face), 70.0))
 
 
 def test_open3d_finds_the_same_motion_and_distances(head, face):

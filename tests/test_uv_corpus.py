@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ganfit_nb.errors import GanfitError
-from ganfit_nb.geometry.components import components
+from ganfit_nb.geometry.islands import islands
 from ganfit_nb.training.skin.canvas import Person
 from ganfit_nb.training.skin.paint_eyes import IRIS_RADIUS
 from ganfit_nb.training.skin.painting import blur, draw_strokes, signed_distance, spline
@@ -96,9 +96,9 @@ def test_layout_is_symmetric_and_measures_millimetres(corpus: UvCorpus) -> None:
     assert np.quantile(distance, 0.98) < 2.5
 
 
-def test_components_are_the_connected_pieces() -> None:
+def test_islands_are_the_connected_pieces() -> None:
     faces = np.array([[4, 3, 2], [0, 1, 5], [4, 6, 2], [7, 8, 1]])
-    assert components(faces, 9).tolist() == [0, 0, 2, 2, 2, 0, 2, 0, 0]
+    assert islands(faces, 9).tolist() == [0, 0, 2, 2, 2, 0, 2, 0, 0]
 
 
 def test_densities_invert_and_pigments_multiply_light() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import http.client
 import itertools
+import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -82,8 +83,7 @@ def _unpacked(part: Path) -> Path:
     whole = part.with_suffix(".unpacked")
     try:
         with bz2.open(part) as packed, whole.open("wb") as file:
-            while block := packed.read(CHUNK):
-                file.write(block)
+            shutil.copyfileobj(packed, file)
     except (OSError, EOFError):
         whole.unlink(missing_ok=True)
         raise

@@ -35,7 +35,7 @@ def add_parser(experiments: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fits the variants that have no result yet, then draws the sheet and the table.
+    """Fits the variants that have no result yet, then draws Fig. 5 and writes the measures.
 
     They show all photos whose variants are complete.
     """
@@ -96,8 +96,8 @@ def known_photos(known: dict[str, int], recipe: Recipe, folder: Path) -> dict[st
 
 
 def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argparse.Namespace) -> None:
-    """Writes the sheet and the table, and prints the means."""
-    from ganfit_nb.evaluation.ablation_report import examine, sheet, summary, write_table
+    """Writes Fig. 5 and a CSV file with all measures, and prints the means."""
+    from ganfit_nb.evaluation.ablation_report import examine, figure_5, table, write_csv
     from ganfit_nb.evaluation.plots import save_figure
 
     if not variants:
@@ -107,7 +107,7 @@ def write(variants: list[tuple[Task, ...]], known: dict[str, int], options: argp
     for photo, tasks in zip(tqdm(photos, desc="measuring", unit="photo"), variants, strict=True):
         ablated.append([examine(task, photo, known.get(photo_of(task.name))) for task in tasks])
     rows = [one.row for fits in ablated for one in fits]
-    write_table(rows, options.out / "ablation.csv")
-    save_figure(sheet(photos, ablated), options.out / "ablation.png", 120)
-    print(summary(rows))
+    write_csv(rows, options.out / "ablation.csv")
+    save_figure(figure_5(photos, ablated), options.out / "ablation.png", 120)
+    print(table(rows))
     print(f"Look at {options.out / 'ablation.png'}; all figures are in {options.out / 'ablation.csv'}.")

@@ -118,12 +118,12 @@ def write(judge: ScanJudge, result: SetResult, options: argparse.Namespace) -> N
     All three are made before the first is written.
     """
     from ganfit_nb.evaluation.plots import save_figure
-    from ganfit_nb.evaluation.scan_report import sheet, table
+    from ganfit_nb.evaluation.scan_report import error_figure, table
     from ganfit_nb.files.outputs import write_json, write_text
 
     people = people_of(result)
     errors = {row: judge.errors(identity) for row, identity in people.items()}
-    found, drawn = record(judge, result, errors, options), sheet(judge, people, errors)
+    found, drawn = record(judge, result, errors, options), error_figure(judge, people, errors)
     text = f"{table(errors, one_line(options.scan.name))}\n{size_told(judge, options)}"
     write_json(options.out / RECORD, found)
     save_figure(drawn, options.out / PICTURE, 150)

@@ -1,4 +1,4 @@
-"""How good a reconstruction is: the paper's experiments as functions of files (Sec. 4, Appendix A)."""
+"""Measures how good a reconstruction is: the paper's experiments (Sec. 4, Appendix A)."""
 
 from ganfit_nb.evaluation.ablation import VARIANTS
 from ganfit_nb.evaluation.distances import point_to_plane, point_to_point

@@ -1,4 +1,4 @@
-"""What the variants of Fig. 5 have come to: a table of figures and a sheet of pictures."""
+"""Reports the results of the variants of Fig. 5: a table of measures and a page of pictures."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-UNSEEN_VIEWS = range(1_000_000, 1_000_008)  # second views that no fit is long enough to have met
-CELL, CAPTION = 1.6, 0.95  # inches: a picture's side, and the height of the figures below it
+UNSEEN_VIEWS = range(1_000_000, 1_000_008)  # indices of second views that no fit uses, because no fit is so long
+CELL, CAPTION = 1.6, 0.95  # inches: a picture's side, and the height of the caption below it
 ROWS = ("over the photo", "geometry", "without light")
 
 
 @dataclass(frozen=True)
 class AblationRow:
-    """One variant's figures, every one of them also where the variant went without the term.
+    """The measures of one variant. All are computed for every variant, even if its objective lacks the term.
 
-    identity_distance    Euclidean, of dlib's descriptors of photo and rendering
-    identity_similarity  cosine, of the independent judge; None where it finds no face
-    turned_identity      L̂_id, mean over views that no fit has met; 1 is two different people
-    turned_similarity    the independent judge's cosine in the same views, mean over those in which it finds a face
+    identity_distance    Euclidean distance between dlib's embeddings of photo and rendering
+    identity_similarity  cosine similarity of photo and rendering to the independent judge; None where it finds no face
+    turned_identity      L̂_id, mean over second views that no fit uses; it is 1 for two different people
+    turned_similarity    the judge's similarity in the same views, mean over those in which it finds a face
     content, pixel       L_con and L_pix
-    landmark_error       of the eye distance
-    shape_error          mm, up to a similarity, where the true shape is known
+    landmark_error       share of the distance between the eyes
+    shape_error          mm, after a similarity alignment; None when the true shape is unknown
+    seconds              computing time of the fit
     """
 
     photo: str
@@ -71,7 +72,7 @@ COLUMNS = [field.name for field in fields(AblationRow)]  # of ablation.csv
 
 @dataclass(frozen=True)
 class Ablated:
-    """A variant's row of the table and its pictures, those of `ROWS` from top to bottom."""
+    """A variant's row of the table, and its pictures: those of `ROWS` from top to bottom."""
 
     row: AblationRow
     pictures: tuple[UInt8[Array, "H W 3"], ...]
@@ -79,7 +80,10 @@ class Ablated:
 
 @torch.no_grad()
 def examine(task: Task, photo: Photo, known: int | None) -> Ablated:
-    """Judges the finished fit photo/variant; `known` is the index of the person in KnownPeople, if it is one."""
+    """Measures the finished fit `task`, whose name is photo/variant.
+
+    `known` is the index of the person in KnownPeople, or None for a photo of a real person.
+    """
     name, variant = task.name.rsplit("/", 1)
     record, model = fit_record(task), task.recipe.face_model().seen_at(photo.size)
     parameters = from_lists(record["parameters"])
@@ -119,16 +123,16 @@ def _turned_similarity(likeness: Likeness, model: FaceModel, parameters: FacePar
     return float(np.mean(found)) if found else None
 
 
-def write_table(rows: Sequence[AblationRow], path: Path) -> None:
-    """All figures as CSV."""
+def write_csv(rows: Sequence[AblationRow], path: Path) -> None:
+    """Writes all rows to a CSV file."""
     with replaced(path) as work, work.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        table = csv.DictWriter(file, COLUMNS)
-        table.writeheader()
-        table.writerows(asdict(row) for row in rows)
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
 
 
-def summary(rows: Sequence[AblationRow]) -> str:
-    """The means over all photos, as a table to print."""
+def table(rows: Sequence[AblationRow]) -> str:
+    """The means over all photos, as a table in text."""
     columns = {
         "identity_distance": "identity",
         "identity_similarity": "similarity",
@@ -149,8 +153,8 @@ def summary(rows: Sequence[AblationRow]) -> str:
     return "\n".join(lines)
 
 
-def sheet(photos: Sequence[Photo], ablated: Sequence[Sequence[Ablated]]) -> Figure:
-    """Every photo and its variants, three rows a photo, with the figures of each below it."""
+def figure_5(photos: Sequence[Photo], ablated: Sequence[Sequence[Ablated]]) -> Figure:
+    """Fig. 5: every photo beside its variants, in three rows for each photo, with the measures of each below it."""
     rows, columns = len(ROWS) * len(photos), 1 + len(VARIANTS)
     page = figure(CELL * columns, CELL * rows + CAPTION * len(photos))
     axes = page.subplots(rows, columns, squeeze=False)
@@ -178,7 +182,7 @@ def _show(axes: Axes, picture: UInt8[Array, "H W 3"], title: str) -> None:
 
 
 def _title(variant: Variant) -> str:
-    """L̂_id and the like as matplotlib's mathematics."""
+    """The label of a variant, with terms such as L̂_id as matplotlib's mathematical text."""
     hatted = variant.label.replace("L\u0302", r"\hat{L}")
     return re.sub(r"(\\hat\{L\}|L)_(\w+)", r"$\1_{\2}$", hatted)
 

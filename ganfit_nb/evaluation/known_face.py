@@ -1,4 +1,4 @@
-"""A face whose parameters are known, for a fit to find again, and how far from it a found one is."""
+"""Makes faces with known parameters, which a fit should find again, and measures the error of what it found."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from ganfit_nb.parameters import FaceParameters
 
 
 def known_face(model: FaceModel, seed: int, shot: int) -> FaceParameters:
-    """Identity and texture drawn from the model's priors by `seed`; expression, camera and light drawn from the
-    Gaussians of Eq. 7 by `shot`."""
+    """A random face.
+
+    `seed` chooses identity and texture from the model's priors. `shot` chooses expression, camera and light from the
+    Gaussians of Eq. 7.
+    """
     mean, generator = model.mean_parameters(), torch.Generator().manual_seed(seed)
     identity = torch.randn(mean.identity.shape, generator=generator)
     texture = torch.randn(mean.texture.shape, generator=generator)
@@ -25,7 +28,7 @@ def known_face(model: FaceModel, seed: int, shot: int) -> FaceParameters:
 
 
 def picture_of(model: FaceModel, face: FaceParameters, size: int) -> Float[Tensor, "size size 3"]:
-    """Its photograph."""
+    """The rendering of a face, which serves as its photograph."""
     return model.render(face, size).image.clamp(0, 1)
 
 
@@ -35,7 +38,9 @@ def shape_error(
     truth: Float[Tensor, " s"],
     distance: Callable[[Tensor, Tensor], float] = similarity_distance,
 ) -> float:
-    """Distance (mm) within the face of the neutral shape of `identity` from the true one. It is taken up to a
-    similarity unless `distance` says otherwise: the size of a head does not show in one picture."""
+    """The distance (mm) of the neutral shape of `identity` from the true one, over the vertices of the face.
+
+    By default the two are aligned by a similarity, because one picture does not show the size of a head.
+    """
     found, true = (model.neutral(p_s)[model.face_region] for p_s in (identity, truth))
     return distance(found, true)

@@ -1,7 +1,7 @@
-"""People whose shape is known, photographed by our own renderer: shapes of the model, skins that no model has seen.
+"""People of known shape, photographed by our own renderer. The shapes are the model's, and the skins are not.
 
-Skin comes from the painters of the UV corpus rather than from a texture model, so neither the GAN nor the linear model
-has it in its span.
+The skins are painted by the UV corpus. No texture model makes them, so neither the GAN nor the linear model can
+represent them exactly.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ from ganfit_nb.parameters import FaceParameters
 from ganfit_nb.renderer import render
 from ganfit_nb.training.skin.uv_corpus import UvCorpus
 
-FIRST_SKIN = 20_000  # of the corpus; the shipped models were trained and tested on those before
+FIRST_SKIN = 20_000  # of the corpus; the shipped models were trained and tested on the skins before this one
 SUPERSAMPLING = 2
-BACKGROUND_CELLS = 5  # bumps a side of the blurred background
+BACKGROUND_CELLS = 5  # blotches of the background along each side
 
 
 @dataclass(frozen=True)
 class KnownPerson:
-    """identity  p_s, in standard deviations. albedo  the UV map."""
+    """A person.
+
+    identity  p_s, in standard deviations
+    albedo    (H, W, 3) albedo map, display values in [0, 1]
+    """
 
     identity: Float[Tensor, " s"]
     albedo: Float[Tensor, "H W 3"]
@@ -36,7 +40,10 @@ class KnownPerson:
 
 @dataclass(frozen=True)
 class KnownPeople:
-    """`people[i]` is the same person for the same seed of the corpus. `skins`: a folder of MakeHuman skins, if any."""
+    """A sequence of people: `people[i]` is always the same person.
+
+    skins  a folder of MakeHuman skins; without it all skins are procedural
+    """
 
     model: MorphableModel
     skins: Path | None = None
@@ -49,12 +56,12 @@ class KnownPeople:
         return KnownPerson(self.identity(index), torch.from_numpy(self._corpus[FIRST_SKIN + index]).float() / 255)
 
     def identity(self, index: int) -> Float[Tensor, " s"]:
-        """p_s of a person, for those who need no skin."""
+        """p_s of a person, without making the skin."""
         generator = torch.Generator().manual_seed(10_000 + index)
         return torch.randn(len(self.model.identity_basis), generator=generator)
 
     def photograph(self, person: KnownPerson, shot: int, size: int) -> Float[Tensor, "size size 3"]:
-        """Another expression, pose, distance and light for every `shot` (the Gaussians of Eq. 7)."""
+        """A photograph of a person. Each `shot` has its own expression, pose, distance and light (Eq. 7)."""
         view = self.view(person, shot)
         vertices = self.model.vertices(person.identity, view.expression)
         fine = size * SUPERSAMPLING
@@ -65,14 +72,14 @@ class KnownPeople:
         return F.avg_pool2d(picture.image.clamp(0, 1).permute(2, 0, 1), SUPERSAMPLING).permute(1, 2, 0)
 
     def view(self, person: KnownPerson, shot: int) -> FaceParameters:
-        """The parameters of one photograph; the texture has none, for no model made it."""
+        """The parameters of a photograph. p_t is empty, because no texture model made the skin."""
         none = torch.zeros(len(self.model.expression_basis))
         still = FaceParameters(person.identity, none, torch.zeros(0), torch.zeros(7), torch.zeros(9))
         return second_view(still, seed=shot, index=0)
 
 
 def _background(seed: int, size: int) -> Float[Tensor, "size size 3"]:
-    """A room out of focus: a few soft blotches, more of light than of colour."""
+    """A background that is out of focus: a few soft blotches, which differ more in lightness than in colour."""
     generator = torch.Generator().manual_seed(seed)
     cells = (BACKGROUND_CELLS, BACKGROUND_CELLS)
     brightness = 0.2 + 0.5 * torch.rand(1, generator=generator) + 0.12 * torch.randn(1, *cells, generator=generator)

@@ -1,4 +1,4 @@
-"""Fig. 6 and 7 as pictures."""
+"""Draws Fig. 6 and 7."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SAME, DIFFERENT, RENDERED = "tab:blue", "tab:orange", "tab:green"
 
 
 def figure_6(report: LfwReport) -> Figure:
-    """Rendering to photo, between what the recogniser says of two photos of one person and of two."""
-    sheet = figure(7.0, 4.5)
-    axes, photos = sheet.subplots(), report.photos
+    """Fig. 6: similarities of renderings to their photos, beside those of photos of one person and of two people."""
+    drawing = figure(7.0, 4.5)
+    axes, photos = drawing.subplots(), report.photos
     groups = [
         (photos.similarity[~photos.same], "photo to photo, different people", DIFFERENT),
         (photos.similarity[photos.same], "photo to photo, same person", SAME),
@@ -30,13 +30,13 @@ def figure_6(report: LfwReport) -> Figure:
     _histograms(axes, groups)
     axes.set_title(f"Rendering-to-photo cosine similarity\n{report.data}, {len(report.rendering_to_photo)} pictures")
     axes.set_xlabel(f"cosine similarity ({report.judge})")
-    return sheet
+    return drawing
 
 
 def figure_7(report: LfwReport) -> Figure:
-    """Pairs of renderings, and the threshold that parts them."""
-    sheet = figure(7.0, 4.5)
-    axes, pairs = sheet.subplots(), report.renderings
+    """Fig. 7: similarities of pairs of renderings, and the threshold between one person and two people."""
+    drawing = figure(7.0, 4.5)
+    axes, pairs = drawing.subplots(), report.renderings
     groups = [
         (pairs.similarity[~pairs.same], "different people", DIFFERENT),
         (pairs.similarity[pairs.same], "same person", SAME),
@@ -49,11 +49,11 @@ def figure_7(report: LfwReport) -> Figure:
         f"overlap {told.overlap:.2f}, accuracy {100 * told.accuracy:.1f} ± {100 * told.standard_error:.1f} %"
     )
     axes.set_xlabel(f"cosine similarity ({report.judge}), fixed camera and light")
-    return sheet
+    return drawing
 
 
 def _histograms(axes: Axes, groups: list[tuple[Float[Array, " _"], str, str]]) -> None:
-    """Densities over common bins, each with its mean in the legend."""
+    """Draws the density of each group (values, label, colour) over the same bins. The legend gives the means."""
     values = np.concatenate([group for group, _, _ in groups])
     count = int(np.clip(2 * np.sqrt(len(values)), 10, 60))
     bins = np.linspace(values.min(), max(values.max(), values.min() + 1e-6), count + 1)

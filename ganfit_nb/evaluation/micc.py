@@ -1,12 +1,12 @@
-"""The MICC experiment (Sec. 4.3, Table 1) on the dataset's own layout.
+"""The MICC experiment (Sec. 4.3, Table 1), for a folder in the layout of the dataset.
 
     ROOT/subject_XX/Model/{frontal1,frontal2}/obj/*.obj
     ROOT/subject_XX/Video/{Indoor-Cooperative,PTZ-Indoor,PTZ-Outdoor}.{mjpg,mjpeg,mpg}
 
-Every video is fitted from five frames spread uniformly, as one image set (Eq. 13), and from the most frontal of them
-alone, as one would choose it; of the two frontal scans the one with the smaller error counts, as in the authors'
-evaluation. The fits follow a Recipe, once with the linear texture (Eq. 1) and once with the recipe's own. The landmarks
-on the scans are MediaPipe's, whatever finds those in the photos.
+Each video is fitted twice: from five frames that are spread uniformly, as one image set (Eq. 13), and from the most
+frontal of them alone. Of a subject's two frontal scans the one with the smaller error counts, as in the authors'
+evaluation. All fits follow a Recipe, once with the linear texture (Eq. 1) and once with the recipe's own texture. The
+landmarks on the scans are always MediaPipe's.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from ganfit_nb.results.recipe import Recipe
 SETTINGS = {"Cooperative": "Indoor-Cooperative", "Indoor": "PTZ-Indoor", "Outdoor": "PTZ-Outdoor"}
 SCANS = ("frontal1", "frontal2")
 VIDEO_SUFFIXES = (".mjpg", ".mjpeg", ".mpg")
-LINEAR, FULL = "PCA texture", "full model"  # rows of the fits
+LINEAR, FULL = "PCA texture", "full model"  # rows of the table: the fits with the two textures
 BEST = "3DMM fitted to the scan"
 COUNTS = (1, FRAMES)
 
 
 def recipes_of_rows(recipe: Recipe) -> dict[str, Recipe]:
-    """How each row is fitted: with the linear texture, and as the recipe says, where that is another texture."""
+    """The recipe of each row: with the linear texture, and the given recipe if it has another texture."""
     linear = {LINEAR: replace(recipe, texture="pca")}
     return linear if recipe.texture == "pca" else linear | {FULL: recipe}
 
 
 def subjects(root: Path) -> list[Path]:
-    """The subjects' folders; GanfitError when there is none."""
+    """The folders of the subjects. Raises GanfitError when there is none."""
     found = sorted(path for path in root.glob("subject_*") if path.is_dir()) if root.is_dir() else []
     if not found:
         raise GanfitError(f"{root} holds no subject_XX; give the folder of the MICC Florence dataset.")
@@ -60,7 +60,7 @@ def subjects(root: Path) -> list[Path]:
 
 
 def scan_files(subject: Path) -> list[Path]:
-    """The frontal scans; GanfitError when neither is there."""
+    """The frontal scans of a subject. Raises GanfitError when there is none."""
     found = [next(iter(sorted((subject / "Model" / name / "obj").glob("*.obj"))), None) for name in SCANS]
     scans = [path for path in found if path]
     if not scans:
@@ -69,7 +69,7 @@ def scan_files(subject: Path) -> list[Path]:
 
 
 def video_file(subject: Path, setting: str) -> Path:
-    """The video of a setting; GanfitError when there is none."""
+    """The video of a setting. Raises GanfitError when there is none."""
     folder, stem = subject / "Video", SETTINGS[setting]
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     for path in files:
@@ -79,12 +79,14 @@ def video_file(subject: Path, setting: str) -> Path:
 
 
 def evaluate(root: Path, out: Path, recipe: Recipe, data: str, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
-    """Every subject's record. It is stored in `out` after every setting, and read from there the next time, so that a
-    run that was killed goes on where it stopped. `data` is what the dataset is called there.
+    """The record of each subject, by the name of its folder.
 
-    What a subject lacks is told in one sentence and never stops the rest; it is looked for again at the next run.
-    GanfitError, before anything is fitted, when a part of the recipe is missing or bad, or when `out` holds a record
-    that was made with another recipe or of other data: of these there is one in a folder.
+    A record is written to `out` after every setting. The next run reads it from there, so a run that was killed goes on
+    where it stopped. `data` is the name of the dataset in the records. When a subject lacks a file, `say` gets one
+    sentence about it, the other subjects are still evaluated, and the next run looks for the file again.
+
+    Raises GanfitError before the first fit when a part of the recipe is missing or bad, or when `out` holds a record of
+    another recipe or of other data.
     """
     found = {out / f"{subject.name}.json": subject for subject in subjects(root)}
     stored = {path: read_stored(path, recipe, data) for path in sorted({*found, *out.glob("subject_*.json")})}
@@ -104,8 +106,10 @@ def evaluate(root: Path, out: Path, recipe: Recipe, data: str, say: Callable[[st
 
 
 def read_stored(path: Path, recipe: Recipe, data: str) -> dict[str, Any]:
-    """A stored record, empty where there is none; GanfitError when it is not ours, or was made with another recipe or
-    of other data."""
+    """The record in a file, or an empty one if there is no file.
+
+    Raises GanfitError when the file is not ours, or is of another recipe or of other data.
+    """
     record = stored_record(path, ("data", "settings", "errors", "problems"))
     if not record:
         return {}
@@ -117,12 +121,12 @@ def read_stored(path: Path, recipe: Recipe, data: str) -> dict[str, Any]:
 
 
 def _of(folder: Path, error: GanfitError) -> str:
-    """The sentence, with the subject's name in it."""
+    """The sentence of an error, with the name of the subject in it."""
     return str(error) if folder.name in str(error) else f"{folder.name}: {error}"
 
 
 class _Evaluation:
-    """One recipe, its parts loaded."""
+    """A recipe with its parts loaded, which evaluates one subject after the other."""
 
     def __init__(self, recipe: Recipe) -> None:
         recipe.load()
@@ -130,8 +134,10 @@ class _Evaluation:
         self.morphable = recipe.face_model().morphable
 
     def subject(self, folder: Path, errors: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The growing `errors` of one subject, by setting, frames and row, and the `problems`: what was missing.
-        Settings that are among the given `errors` are not done again."""
+        """Yields the growing `errors` of one subject, by setting, frames and row, and its `problems`: what is missing.
+
+        Settings that the given `errors` have already are not evaluated again.
+        """
         record: dict[str, Any] = {"errors": dict(errors), "problems": []}
         try:
             scans = [self._scan(path) for path in scan_files(folder)]
@@ -154,13 +160,13 @@ class _Evaluation:
         return Scan.find_marks(Surface.read(path), self.morphable, default_detector())
 
     def _best(self, scan: Scan) -> Reconstruction:
-        """Our 3DMM fitted to the scan itself: what no photo can beat."""
+        """Our 3DMM fitted to the scan itself. No fit to photos can be expected to be better."""
         vertices = torch.from_numpy(scan.surface.vertices).float()
         found = register(self.morphable, scan.marks, vertices, torch.from_numpy(scan.surface.faces))
         return Reconstruction.of(self.morphable, torch.from_numpy(found.ours))
 
     def _setting(self, photos: list[Photo], scans: list[Scan]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(number of frames, errors by row); the single frame is the most frontal one."""
+        """Yields (number of frames, errors by row). A single frame is the most frontal one."""
         for count in COUNTS:
             used = [min(photos, key=lambda photo: turned(photo.landmarks))] if count == 1 else photos
             rows: dict[str, Any] = {"frames": [photo.source for photo in used]}
@@ -174,7 +180,7 @@ class _Evaluation:
         return Reconstruction.of_person(self.morphable, step.steps[0].parameters.identity)
 
     def _errors(self, face: Reconstruction, scans: list[Scan]) -> dict[str, dict[str, float]]:
-        """By variant: the error to the nearer of the scans, and how it came about."""
+        """For each variant, the record of the error against the nearer of the scans."""
         found = {}
         for variant, scaled in VARIANTS.items():
             best = min((scan_error(face, scan, scaled=scaled) for scan in scans), key=lambda e: e.distance.mean)
@@ -183,6 +189,6 @@ class _Evaluation:
 
 
 def _fit(photos: list[Photo], recipe: Recipe) -> tuple[SetStep, SetStep]:
-    """The last steps of the first stage and of the joint one."""
+    """The last step of the alignment and the last step of the joint stage."""
     last = {step.stage: step for step in recipe.set_steps(photos)}
     return last["align"], last["joint"]

@@ -1,4 +1,4 @@
-"""Table 1: mean ± standard deviation over the subjects, beside the paper's figures."""
+"""Writes Table 1 as text: mean ± standard deviation over the subjects, above the paper's numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ganfit_nb.evaluation.micc import BEST, COUNTS, FULL, LINEAR, SETTINGS
 from ganfit_nb.evaluation.scan_error import LANDMARKS_ALONE, MEAN_FACE, VARIANTS
 
-# Mean and standard deviation in mm, Cooperative, Indoor, Outdoor: Table 1 of the paper, on MICC itself.
+# Table 1 of the paper, on MICC itself: (mean, standard deviation) in mm for Cooperative, Indoor and Outdoor.
 PAPER = {
     "Tran et al. 2017": ((1.93, 0.27), (2.02, 0.25), (1.86, 0.23)),
     "Booth et al. 2017": ((1.82, 0.29), (1.85, 0.22), (1.63, 0.16)),
@@ -18,26 +18,23 @@ PAPER = {
     "GANFIT, 5 frames": ((0.95, 0.107), (0.94, 0.106), (0.94, 0.106)),
 }
 ROWS = (MEAN_FACE, LANDMARKS_ALONE, LINEAR, FULL, BEST)
-GLOBAL = (MEAN_FACE, BEST)  # rows that know nothing of the photos
-WIDTH = 25
-CELL = 14
+GLOBAL = (MEAN_FACE, BEST)  # rows that do not depend on the photos
+WIDTH, CELL = 25, 14  # characters of the first column, and of each other column
 
 
-def cell_values(
-    records: Mapping[str, dict[str, Any]], row: str, setting: str, count: int, variant: str, figure: str = "mm"
-) -> list[float]:
-    """One figure of every subject that has it: `mm`, or how it came about (`to_scan`, `from_scan`, `scale`)."""
+def cell_values(records: Mapping[str, dict[str, Any]], row: str, setting: str, count: int, variant: str) -> list[float]:
+    """The errors in mm of all subjects that have this cell of the table."""
     found = []
     for record in records.values():
         errors = record["errors"]
         cell = errors.get(row) if row in GLOBAL else errors.get(setting, {}).get(str(count), {}).get(row)
         if cell:
-            found.append(cell[variant][figure])
+            found.append(cell[variant]["mm"])
     return found
 
 
 def table(records: Mapping[str, dict[str, Any]], label: str) -> str:
-    """The table as text; `label` says what data it is of."""
+    """The table as text. `label` names the data."""
     blocks = [_block(records, variant, label) for variant in VARIANTS]
     paper = [
         f"{name:{WIDTH}}" + "".join(f"{'':{CELL}}{_cell(mean, sd):>{CELL}}" for mean, sd in cells)

@@ -1,4 +1,4 @@
-"""Where figures are drawn."""
+"""Makes and saves figures of matplotlib."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def figure(width: float, height: float) -> Figure:
-    """A matplotlib figure in inches, without pyplot's global state; GanfitError when matplotlib is missing."""
+    """A figure of this size in inches, without pyplot's global state. Raises GanfitError without matplotlib."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -25,6 +25,6 @@ def figure(width: float, height: float) -> Figure:
 
 
 def save_figure(drawn: Figure, path: Path, dpi: int) -> None:
-    """The figure as a PNG file with our signature."""
+    """Writes a figure to a PNG file with our signature."""
     with replaced(path) as work:
         drawn.savefig(work, dpi=dpi, metadata={"Software": SIGNATURE})

@@ -1,16 +1,15 @@
-"""How far any person of a 3DMM is from a scan, by two measures, whatever the scan's unit.
+"""Measures how far persons of a 3DMM are from a scan, by two measures. The scan may have any unit.
 
     judge = ScanJudge(model.morphable, Surface.read(path))
     for step in fit(photo, model):
         print(step.index, judge.errors(step.parameters.identity)["similarity"].surface.mean)
 
-A mesh file does not say its unit, and a picture by an unknown camera does not show how large a head is. Unless the unit
-is given, the scan is therefore brought to the size at which the model's mean face lies best on it, first by landmarks,
-then by the ICP of `surface_error`; 80 and 95 mm and all errors are mm of that size. *Rigid* leaves the reconstruction
-its own mm, so that without a unit it judges the size in comparison with the mean face, and with one the true size;
-*similarity* does not judge it.
+A mesh file does not say its unit. When the unit is not given, the scan is scaled so that the model's mean face fits it
+best, first by landmarks, then by the ICP of `surface_error`. The radii of 80 and 95 mm and all errors are in mm of that
+size. The variant *rigid* includes the error of the face's size: with a unit it compares with the true size, without one
+with the size of the mean face. The variant *similarity* does not include it.
 
-Only the scan's outside counts: no eye sockets or mouth behind the skin.
+Only the outside of the scan counts, without eye sockets and mouth behind the skin.
 """
 
 from __future__ import annotations
@@ -30,36 +29,40 @@ from ganfit_nb.geometry.outer_surface import outer_faces
 from ganfit_nb.geometry.surface import Surface, without_unused
 from ganfit_nb.photos.photo import default_detector
 
-EXTENT = 300.0  # mm that the larger side of a scan gets before a face is looked for
-NOSE_DEPTH = 70.0  # mm from the middle of a head's model space to the tip of its nose, roughly
-FLUSH = 0.5  # mm
-POSSIBLE = 1.5  # times the size of the mean face, or so many times smaller: no head is beyond
+EXTENT = 300.0  # mm; the scan's larger side is scaled to this before a face is looked for
+NOSE_DEPTH = 70.0  # mm, roughly, from the origin of model space to the tip of the nose
+FLUSH = 0.5  # mm; triangles that lie less than this behind the visible surface belong to it
+POSSIBLE = 1.5  # no head is larger or smaller than the mean face by a greater factor
 
 
 @dataclass(frozen=True)
 class FaceErrors:
-    """symmetric: MICC's measure, both ways within 95 mm. surface: the scan from the reconstruction within 80 mm."""
+    """The errors of one reconstruction by both measures.
+
+    symmetric  MICC's measure: both directions, within 95 mm of the tip of the nose
+    surface    distance of the scan from the reconstruction, within 80 mm
+    """
 
     symmetric: ScanError
     surface: SurfaceError
 
     def record(self) -> dict[str, dict[str, float]]:
-        """What is stored of them."""
+        """The numbers, as they are stored in JSON files."""
         return {"symmetric": self.symmetric.record(), "surface": self.surface.record()}
 
 
 class ScanJudge:
     """Measures persons of a model against one scan.
 
-    scan  its outside, mm
-    size  mm of a unit of the mesh as given
+    scan  the outside of the scan, mm
+    size  number of mm in a unit of the given mesh
     """
 
     def __init__(self, model: MorphableModel, surface: Surface, unit: float | None = None) -> None:
-        """`surface` looks along +z with +y up; `unit` is what its unit measures in mm, where that is known.
+        """Takes a scan that looks along +z, with +y up. `unit` is the number of mm in its unit, if it is known.
 
-        GanfitError when no face is seen on it, when the mean face cannot be laid onto it, or when no head has the size
-        that `unit` makes it.
+        Raises GanfitError when no face is seen on the scan, when the mean face cannot be aligned with it, or when
+        `unit` gives it a size that no head has.
         """
         self.model = model
         mean = Reconstruction.of(model, model.mean)
@@ -81,13 +84,13 @@ class ScanJudge:
         self._points = points_of(self.scan)
 
     def person(self, identity: Float[Tensor, " s"]) -> Reconstruction:
-        """The face of p_s without expression, as it is judged."""
+        """The face of p_s, without expression, as it is measured."""
         return Reconstruction.of_person(self.model, identity)
 
     def errors(self, identity: Float[Tensor, " s"]) -> dict[str, FaceErrors]:
-        """The errors of p_s without expression, by variant, "rigid" and "similarity".
+        """The errors of the face of p_s without expression, by variant: "rigid" and "similarity".
 
-        GanfitError when it cannot be laid onto the scan.
+        Raises GanfitError when the face cannot be aligned with the scan.
         """
         face = self.person(identity)
         return {
@@ -109,7 +112,7 @@ def _seen(surface: Surface, model: MorphableModel) -> Scan:
 
 
 def _outside(scan: Scan) -> Scan:
-    """The part of a scan (mm) that shows."""
+    """The part of a scan (mm) that is visible from outside."""
     centred = torch.from_numpy(scan.surface.vertices - scan.nose + np.array([0.0, 0.0, NOSE_DEPTH])).float()
     shown = outer_faces(centred, torch.from_numpy(scan.surface.faces), FLUSH).numpy()
     return Scan(Surface(*without_unused(scan.surface.vertices, scan.surface.faces[shown])), scan.marks)

@@ -1,4 +1,4 @@
-"""What was measured against one scan, as a table and as pictures of where the error is."""
+"""Reports errors against one scan: a table in text, and pictures that show where the error is."""
 
 from __future__ import annotations
 
@@ -25,22 +25,21 @@ from ganfit_nb.renderer.render import CLAY
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Errors of one person by variant
-Errors = Mapping[str, FaceErrors]
+Errors = Mapping[str, FaceErrors]  # of one person, by variant
 
-TITLE = "Error against the scan"  # with which every table begins
+TITLE = "Error against the scan"  # every table begins with it
 MEASURES = {"symmetric": "both ways within 95 mm", "surface": "scan to surface within 80 mm"}
 WIDTH, CELL = 18, 15  # characters
 VIEWS = {"front": 0.0, "side": 70.0}  # yaw, degrees
-LIMIT = 4.0  # mm at the end of the colour bar, always the same, so that pictures can be compared
+LIMIT = 4.0  # mm at the end of the colour bar; it is always the same, so that pictures can be compared
 COLOURS = "viridis"
-SIZE, ZOOM = 480, 1.3  # px, and times larger than a photo's crop
+SIZE, ZOOM = 480, 1.3  # px, and the factor by which the face is larger than in a photo's crop
 INCHES = 2.6  # side of a picture
 NOSE = (0.0, 0.0, 70.0)  # mm, where the camera sees the tip of the nose
 
 
 def table(errors: Mapping[str, Errors], name: str) -> str:
-    """Every row's errors, mm; `name` is the scan's."""
+    """The errors of every row in mm, as text. `name` is the name of the scan."""
     head = f"{'':{WIDTH}}" + "".join(f"{text:>{2 * CELL}}" for text in MEASURES.values())
     variants = f"{'':{WIDTH}}" + "".join(f"{variant:>{CELL}}" for _ in MEASURES for variant in VARIANTS)
     lines = []
@@ -51,17 +50,19 @@ def table(errors: Mapping[str, Errors], name: str) -> str:
 
 
 def error_map(judge: ScanJudge, identity: Float[torch.Tensor, " s"], errors: Errors) -> Float[Array, " V"]:
-    """Distance (mm) of each vertex of `judge.scan` from the reconstruction, after the similarity among `errors`.
+    """The distance (mm) of each vertex of `judge.scan` from a reconstruction, moved by the similarity in `errors`.
 
-    NaN beyond 80 mm from the tip of the nose, and where there is no counterpart.
+    It is NaN farther than 80 mm from the tip of the nose, and where the reconstruction has no counterpart.
     """
     moved = judge.person(identity).moved(errors["similarity"].surface.motion)
     values, counts = distances(judge.scan.surface.vertices, moved.surface)
     return np.where(counts & within(judge.scan.surface.vertices, judge.scan.nose, RADIUS), values, np.nan)
 
 
-def sheet(judge: ScanJudge, people: Mapping[str, Float[torch.Tensor, " s"]], errors: Mapping[str, Errors]) -> Figure:
-    """The scan from the front and from the side, coloured by its distance from each of the people (p_s by row)."""
+def error_figure(
+    judge: ScanJudge, people: Mapping[str, Float[torch.Tensor, " s"]], errors: Mapping[str, Errors]
+) -> Figure:
+    """Draws the scan from the front and from the side, coloured by its distance from each person (p_s by row)."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -81,7 +82,7 @@ def sheet(judge: ScanJudge, people: Mapping[str, Float[torch.Tensor, " s"]], err
 
 
 def picture(scan: Scan, colours: Float[Array, "V 3"], yaw: float) -> Float[Array, "H W 3"]:
-    """The scan with these colours (0 to 1) at its vertices, shaded as clay on white; yaw in degrees."""
+    """Renders the scan on white, with these colours (0 to 1) at its vertices and shaded as clay. yaw is in degrees."""
     vertices = torch.from_numpy(scan.surface.vertices - scan.nose + np.array(NOSE)).float()
     camera = orbit_camera(math.radians(yaw), 0.0)
     camera[6] *= ZOOM

@@ -1,8 +1,8 @@
-"""How far a scan is from a reconstruction's surface, within 80 mm of the tip of its nose.
+"""Measures the distance of a scan from a reconstruction's surface, within 80 mm of the tip of the scan's nose.
 
-One direction alone: the scan's vertices look for their partners on the reconstruction. Where a scan has no data nothing
-is asked of the reconstruction; as in MICC's measure, its detail counts by the density of its vertices. The ICP moves
-some of those that are measured, along the planes they are measured from (Chen & Medioni 1992).
+There is one direction alone: each vertex of the scan gets a partner on the reconstruction. So parts that a scan lacks
+have no influence, and parts with a dense mesh count more, as in MICC's measure. The ICP minimises the same
+point-to-plane distances that are measured (Chen & Medioni 1992), for some of the vertices.
 """
 
 from __future__ import annotations
@@ -23,28 +23,32 @@ from ganfit_nb.geometry.similarity import Similarity
 from ganfit_nb.geometry.surface import Surface
 
 RADIUS = 80.0  # mm
-POINTS = 10_000  # vertices at most; another draw of so many changes all errors by 0.01 mm
-ICP_POINTS, ICP_STEPS = 2_500, 30  # of these points; along planes they arrive in ten steps, or sway by 0.005 mm
+POINTS = 10_000  # vertices at most; another random choice of as many changes the errors by 0.01 mm
+ICP_POINTS, ICP_STEPS = 2_500, 30  # it converges within ten steps, or goes on to oscillate by 0.005 mm
 
 
 @dataclass(frozen=True)
 class SurfaceError:
-    """mean: of the points' distances from the reconstruction's planes, mm. covered: the share of the points that have a
-    counterpart, and so count. motion: what laid the reconstruction onto the scan."""
+    """The error of a reconstruction against a scan.
+
+    mean     mean point-to-plane distance of the scan's points, mm
+    covered  share of the points that have a counterpart; only these are in the mean
+    motion   the motion that aligned the reconstruction with the scan
+    """
 
     mean: float
     covered: float
     motion: Similarity
 
     def record(self) -> dict[str, float]:
-        """What is stored of it."""
+        """The numbers, as they are stored in JSON files."""
         return {"mm": self.mean, "covered": self.covered, "scale": self.motion.scale}
 
 
 def points_of(scan: Scan) -> Float[Array, "N 3"]:
-    """The scan's vertices within 80 mm of the tip of its nose, mm, in a random order that is the same every time.
+    """The scan's vertices within 80 mm of the tip of its nose, in mm. Their order is random, but always the same.
 
-    GanfitError when there is no surface.
+    Raises GanfitError when there is none.
     """
     near = scan.surface.vertices[within(scan.surface.vertices, scan.nose, RADIUS)]
     if len(near) == 0:
@@ -53,10 +57,10 @@ def points_of(scan: Scan) -> Float[Array, "N 3"]:
 
 
 def surface_error(face: Reconstruction, scan: Scan, points: Float[Array, "N 3"], *, scaled: bool) -> SurfaceError:
-    """The error of one variant, for the scan's `points_of`. GanfitError when the two cannot be laid onto each other."""
+    """The error of one variant at the `points_of` a scan. Raises GanfitError when the two meshes cannot be aligned."""
     start = by_landmarks(face, scan, scaled)
     begun = face.moved(start).surface
-    some = Surface(points[:ICP_POINTS], face.surface.faces[:0])  # drawn in no order
+    some = Surface(points[:ICP_POINTS], face.surface.faces[:0])  # the points have a random order
     *_, last = icp(some, begun, scaled=scaled, align=onto_planes, steps=ICP_STEPS)
     motion = last.transform.inverse().after(start)
     values, counts = distances(points, face.moved(motion).surface)

@@ -1,4 +1,4 @@
-"""How well similarities tell pairs of one person from pairs of two."""
+"""Measures how well similarities distinguish pairs of photos of one person from pairs of two people."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from ganfit_nb.errors import GanfitError
 
 @dataclass(frozen=True)
 class Verification:
-    """accuracy  mean share of right answers over the folds; standard_error of that mean, as LFW reports it
-    overlap   of the two distributions: 0 where a threshold parts them, 1 where they are alike
-    threshold the mean of those used
+    """The result of LFW's protocol.
+
+    accuracy        share of correct answers, mean over the folds
+    standard_error  of that mean, as LFW reports it
+    overlap         of the two distributions: 0 if a threshold separates them, 1 if they are equal
+    threshold       mean over the folds
     """
 
     accuracy: float
@@ -25,9 +28,9 @@ class Verification:
 
 
 def verify(similarity: Float[Array, " N"], same: Bool[Array, " N"], fold: Int[Array, " N"]) -> Verification:
-    """LFW's protocol (View 2): the pairs of every fold are judged by the threshold that is best for all other folds.
+    """LFW's protocol (View 2): the threshold for the pairs of a fold is the best one for all other folds.
 
-    GanfitError with fewer than two folds: a threshold chosen on the pairs that it judges would flatter.
+    Raises GanfitError with fewer than two folds, because a threshold must not be chosen on the pairs that it judges.
     """
     folds = np.unique(fold)
     if len(folds) < 2:
@@ -45,7 +48,7 @@ def verify(similarity: Float[Array, " N"], same: Bool[Array, " N"], fold: Int[Ar
 
 
 def best_threshold(similarity: Float[Array, " N"], same: Bool[Array, " N"]) -> float:
-    """The threshold with most right answers, half-way between two similarities; the middle one of equally good."""
+    """The threshold with most correct answers, half-way between two similarities. Of equally good ones, the middle."""
     order = np.argsort(similarity, kind="stable")
     values, labels = similarity[order], same[order]
     right = np.concatenate([[labels.sum()], labels.sum() + np.cumsum(1 - 2 * labels.astype(int))])
@@ -56,9 +59,9 @@ def best_threshold(similarity: Float[Array, " N"], same: Bool[Array, " N"]) -> f
 
 
 def overlap(same: Float[Array, " N"], different: Float[Array, " M"]) -> float:
-    """min over thresholds of (share of `same` below + share of `different` above).
+    """The minimum over thresholds of (share of `same` below + share of `different` above).
 
-    That is the area that two densities share if they cross once, without the histogram or kernel an area would need.
+    If the densities of the two groups cross once, this is the area that they share. It needs no histogram.
     """
     thresholds = np.concatenate([same, different])
     below = np.searchsorted(np.sort(same), thresholds, side="right") / len(same)

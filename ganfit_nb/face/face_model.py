@@ -1,4 +1,4 @@
-"""A face from its parameters: shape (Eq. 2), texture (Eq. 1 or 5) and the picture of both (Eq. 6)."""
+"""Makes a face from its parameters: shape (Eq. 2), texture (Eq. 1 or 5) and a picture of both (Eq. 6)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ganfit_nb.renderer.lighting import frontal_light
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The statistical models behind a fit. Both parts are exchangeable: any MorphableModel and any TextureModel.
+    """The statistical models that a fit uses. Any MorphableModel and any TextureModel can be combined.
 
-    shape_from_identity  what the shipped recogniser tells of p_s, where that is known
+    shape_from_identity  what the shipped recogniser's embedding tells about p_s; None if it is not known for this shape
     """
 
     morphable: MorphableModel
@@ -38,15 +38,17 @@ class FaceModel:
         return cls(MorphableModel.default(), shipped_texture(texture), ShapeFromIdentity.default())
 
     def to(self, device: torch.device | str) -> FaceModel:
-        """The same models on another device; these stay where they are."""
+        """The same models on another device. This object does not change."""
         texture = self.texture
         if isinstance(texture, torch.nn.Module):
             texture = copy.deepcopy(texture).to(device)
         return replace(self, morphable=self.morphable.to(device), texture=texture)
 
     def seen_at(self, size: int) -> FaceModel:
-        """The same models with a texture as fine as a picture of this side shows it: finer texels would only alias,
-        and cost."""
+        """The same models with albedo maps that are no finer than a picture of `size` pixels a side can show.
+
+        Finer maps would cost time and cause aliasing.
+        """
         return replace(self, texture=self.texture.at(size))
 
     def mean_parameters(self) -> FaceParameters:
@@ -66,7 +68,7 @@ class FaceModel:
     def landmarks(
         self, vertices: Float[Tensor, "*n V 3"], camera: Float[Tensor, "*n 7"], size: int
     ) -> Float[Tensor, "*n 68 2"]:
-        """The 68 iBUG points of the mesh in pixels; the jaw follows the outline seen from this camera."""
+        """The 68 iBUG points of the mesh in pixels. Those of the jaw lie on the outline that this camera sees."""
         points = self.morphable.landmarks68(vertices, eye(camera))
         return project(points, camera, size)[..., :2]
 
@@ -76,18 +78,21 @@ class FaceModel:
 
     @torch.no_grad()
     def head(self, p_t: Float[Tensor, " t"], size: int) -> Float[Tensor, "size size 3"]:
-        """The mean head in the skin of p_t, seen from the front: to look at textures."""
+        """A picture of the mean head with the texture p_t, seen from the front."""
         return self.render(self.mean_parameters().replace(texture=p_t), size).image.clamp(0.0, 1.0)
 
     def render_parts(
         self, vertices: Float[Tensor, "*n V 3"], albedo: Float[Tensor, "*n H W 3"], view: FaceParameters, size: int
     ) -> Rendering:
-        """A given mesh and UV map under the camera and light of `view`: what Eq. 6 and 7 share is computed once."""
+        """Renders a given mesh and albedo map with the camera and the light of `view`.
+
+        Eq. 6 and 7 share the albedo map, so it is computed once for both.
+        """
         return render(vertices, self.morphable.faces, self.morphable.uv, albedo, view.camera, view.light, size)
 
 
 def shipped_texture(name: Literal["gan", "pca"]) -> TextureModel:
-    """The texture GAN of Eq. 5, or the linear model of Eq. 1 to compare it with. GanfitError for another name."""
+    """The texture GAN of Eq. 5, or the linear model of Eq. 1. Raises GanfitError for another name."""
     if name not in ("gan", "pca"):
         raise GanfitError(f"There is no texture model {name!r}; give gan or pca.")
     return GanTexture.default() if name == "gan" else PcaTexture.default()

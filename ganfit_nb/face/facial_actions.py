@@ -1,10 +1,10 @@
-"""The 52 facial actions that face trackers report (Apple's ARKit names), each from 0, at rest, to 1, fully on.
+"""The 52 facial actions that face trackers report, with Apple's ARKit names. Each goes from 0 (rest) to 1 (fully on).
 
-A left eye or cheek is the subject's own. Every MorphableModel with our expression modes knows each action as
-coefficients of its modes: ICT-FaceKit's shapes, projected onto the 29 modes. Nearly everything of the large movements
-is kept (jaw, lids, smile, lips, gaze), half of those that a face mostly makes on both sides at once when they are asked
-of one side alone: eyes look the same way. The tongue lies still, so tongueOut moves nothing. mouthClose shuts the lips
-of an open jaw and means something only together with jawOpen.
+"Left" means the subject's left. A MorphableModel with our expression modes holds each action as coefficients of the 29
+modes. They are projections of ICT-FaceKit's shapes. The projection keeps nearly all of the large movements (jaw, lids,
+smile, lips, gaze). Some movements are mostly made on both sides at once, as when both eyes look the same way. Of such a
+movement on one side alone, the projection keeps about half. tongueOut moves nothing, because the tongue of our mesh
+does not move. mouthClose closes the lips of an open jaw, so it makes sense only together with jawOpen.
 """
 
 from __future__ import annotations

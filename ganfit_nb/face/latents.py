@@ -1,4 +1,4 @@
-"""Walking a texture model's latent space: inversion, interpolation, truncation, and directions that mean something."""
+"""Moves in a texture model's latent space: inversion, interpolation, truncation, and directions with a meaning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from ganfit_nb.face.texture import TextureModel
 
 @dataclass(frozen=True)
 class InversionStep:
-    """One turn of an inversion: `error` is |G(p_t) − I_uv|, the mean over texels and channels, of this `p_t`."""
+    """One step of an inversion.
+
+    error  |G(p_t) − I_uv| of this p_t, the mean over texels and channels
+    """
 
     index: int
     p_t: Float[Tensor, " t"]
@@ -31,10 +34,11 @@ def invert(
     weight: Float[Tensor, "H W"] | None = None,
     start: Float[Tensor, " t"] | None = None,
 ) -> Iterator[InversionStep]:
-    """min |G(p_t) − I_uv|₁ over p_t (Sec. 3.1) by Adam, one step a turn; step 0 is the start, the average person.
+    """Minimises |G(p_t) − I_uv|₁ over p_t by Adam (Sec. 3.1), and yields every step.
 
-    `weight` says what each texel counts (default: all the same). `rate` falls to zero along a half cosine, for the ℓ1
-    norm keeps Adam restless. GanfitError when the target has another size than the model's maps.
+    Step 0 is the start: `start`, or the average person. `weight` says how much each texel counts; by default all count
+    the same. The learning rate falls from `rate` to zero along a half cosine, because with a constant rate Adam does
+    not come to rest at the minimum of an ℓ1 norm. Raises GanfitError when the target has another size than the maps.
     """
     p_t = (torch.zeros(texture.dim) if start is None else start.detach().clone()).requires_grad_()
     if (size := texture(p_t.detach()).shape) != target.shape:
@@ -53,9 +57,10 @@ def invert(
 
 
 def interpolate(a: Float[Tensor, " t"], b: Float[Tensor, " t"], t: float) -> Float[Tensor, " t"]:
-    """The latent at `t` in [0, 1] on the way from a to b along a great circle, lengths blended.
+    """The latent on the way from a (t = 0) to b (t = 1): spherical interpolation, with a linear change of length.
 
-    A straight line between two Gaussian latents passes through shorter, that is more average, ones; the arc does not.
+    On a straight line between two Gaussian latents the latents are shorter, so the people are more average. On the arc
+    of a great circle they are not.
     """
     lengths = a.norm(), b.norm()
     if min(lengths) == 0:
@@ -68,19 +73,19 @@ def interpolate(a: Float[Tensor, " t"], b: Float[Tensor, " t"], t: float) -> Flo
 
 
 def truncate(p_t: Float[Tensor, "... t"], psi: float) -> Float[Tensor, "... t"]:
-    """Latents drawn towards the average person, which lies at 0: ψ p_t. Less varied, and safer, the smaller ψ."""
+    """The truncation trick: ψ p_t. The average person is at 0, so a smaller ψ gives less variety and fewer faults."""
     return psi * p_t
 
 
 def sefa_directions(texture: GanTexture, count: int) -> Float[Tensor, "count t"]:
-    """Unit directions along which the layers that z enters change most (SeFa; Shen and Zhou, CVPR 2021).
+    """The unit directions of z that change the generator's first layers most (SeFa, Shen and Zhou, CVPR 2021).
 
-    They are the leading eigenvectors of Σ AᵀA over the two such layers, the dense one and the linear picture, each
-    scaled to unit norm. Their signs are fixed: forward is lighter.
+    They are the leading eigenvectors of Σ AᵀA. The sum is over the two layers that take the codes, the dense layer and
+    the linear image, and A is a layer's matrix, scaled to unit norm. Every direction points to lighter skin.
     """
     generator = texture.generator
     zero = torch.zeros(1, texture.dim, requires_grad=True)
-    (slope,) = torch.autograd.grad(generator.marginals(zero).sum(), zero)  # the codes' own, at the average person
+    (slope,) = torch.autograd.grad(generator.marginals(zero).sum(), zero)  # d code / d latent, at the average person
     lightness = slope.T * generator.luma.flatten(1)
     energy = torch.zeros(texture.dim, texture.dim, dtype=torch.float64)
     picture = torch.cat([lightness, slope.T * generator.chroma.flatten(1)], dim=1)

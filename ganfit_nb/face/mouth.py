@@ -1,7 +1,7 @@
-"""The inside of the mouth in a UV map: teeth, gums and tongue have one painted albedo, whoever the person is.
+"""Paints the inside of the mouth into albedo maps. Teeth, gums and tongue have the same albedo for every person.
 
-A texture model learns skin. What it would draw in the two bottom corners of the map, where the mouth's islands lie, is
-replaced.
+A texture model learns skin alone. The islands of the mouth lie in the two bottom corners of the map, so whatever the
+model draws there is replaced.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganfit_nb.assets import shipped
 from ganfit_nb.constants import beside
 
 ASSET = "mouth_albedo.safetensors"
-WIDTH, HEIGHT = 9 / 64, 8 / 64  # of each corner, in sides of the map; the skin's outline leaves so much room
+WIDTH, HEIGHT = 9 / 64, 8 / 64  # size of each corner, as a share of the map's side; the skin's island leaves this room
 
 
 @cache
@@ -35,8 +35,7 @@ def _corner(side: int) -> Float[Tensor, "h w 3"]:
 
 
 def with_mouth(albedo: Float[Tensor, "*n H W 3"]) -> Float[Tensor, "*n H W 3"]:
-    """The maps with the inside of the mouth painted into their bottom corners. A new tensor; the rest keeps its
-    gradient."""
+    """New maps with the inside of the mouth in their bottom corners. All other texels keep their gradient."""
     side = albedo.shape[-2]
     corner = beside(_corner(side), albedo)
     height, width = corner.shape[:2]

@@ -1,18 +1,18 @@
-"""What is known of a person's shape before the fit: the model's own prior, or one informed by the recogniser.
+"""The prior of a person's shape p_s: that of the model alone, or one that also uses the recogniser's embedding.
 
-The paper's prior is p_s ~ N(0, I). But the embedding e of a photo tells about the shape, too (the idea of MICA,
-Zielonka et al. 2022). Drawn people (`ganfit_nb.training.shape.shape_from_identity`) show how. Over n photos of a
-person the mean embedding is
+The paper's prior is p_s ~ N(0, I). The embedding e of a photo also tells something about the shape, as MICA shows
+(Zielonka et al. 2022). Here the relation is linear, and it is learnt from renderings of random people
+(`ganfit_nb.training.shape.shape_from_identity`). The mean embedding of n photos of one person is
 
-    ē = m + B p_s + ν,   ν ~ N(0, N),   N = P + V / n + κ D:
+    ē = m + B p_s + ν,   ν ~ N(0, N),   N = P + V / n + κ D.
 
-P is what persons of one shape differ in, V what photos of one person differ in, and D how real photos differ from drawn
-ones. So
+P is the covariance among persons of the same shape, V the covariance among photos of one person, and D the covariance
+of the difference between real photos and renderings. It follows that
 
     p_s | ē ~ N(μ, Σ),   Σ⁻¹ = I + Bᵀ N⁻¹ B,   μ = Σ Bᵀ N⁻¹ (ē − m).
 
-κ is 1, or as much larger as makes ē a likely one, (ē − m)ᵀ (B Bᵀ + N)⁻¹ (ē − m) ≤ its mean: photos unlike all that were
-drawn tell little.
+κ is 1 for a likely embedding. For an unlikely one κ is doubled until (ē − m)ᵀ (B Bᵀ + N)⁻¹ (ē − m) is at most its
+expected value, the length of e. So photos that are unlike all renderings tell little about the shape.
 """
 
 from __future__ import annotations
@@ -38,29 +38,31 @@ SHAPES = {
     "photos": "float D D",
     "domain": "float D D",
 }
-LARGEST_GAP = 64.0  # κ; beyond it the embedding is as good as unheard
+LARGEST_GAP = 64.0  # of κ; with it an embedding has hardly any effect
 
 
 @dataclass(frozen=True)
 class ShapePrior:
-    """p_s ~ N(mean, Σ), as what makes it standard normal: `whitening` (S, S) with whiteningᵀ whitening = Σ⁻¹. Of one
-    person, or with a leading dimension of several."""
+    """p_s ~ N(mean, Σ), for one person, or with a leading dimension for several.
+
+    `whitening` (S, S) is a matrix W with WᵀW = Σ⁻¹, so that W (p_s − mean) is standard normal.
+    """
 
     mean: Float[Tensor, "*n S"]
     whitening: Float[Tensor, "*n S S"]
 
     @classmethod
     def standard(cls, count: int) -> ShapePrior:
-        """N(0, I), the paper's."""
+        """N(0, I), the prior of the paper."""
         return cls(torch.zeros(count), torch.eye(count))
 
     @classmethod
     def together(cls, priors: Sequence[ShapePrior]) -> ShapePrior:
-        """Those of several people as one."""
+        """The priors of several people, with a leading dimension."""
         return cls(torch.stack([prior.mean for prior in priors]), torch.stack([prior.whitening for prior in priors]))
 
     def deviations(self, identity: Float[Tensor, "*n S"]) -> Float[Tensor, "*n S"]:
-        """How far p_s is from what is expected, in standard deviations."""
+        """The difference of p_s from the mean, in standard deviations."""
         return (self.whitening @ (identity - self.mean)[..., None])[..., 0]
 
     def to(self, device: torch.device | str) -> ShapePrior:
@@ -70,13 +72,13 @@ class ShapePrior:
 
 @dataclass(frozen=True)
 class ShapeFromIdentity:
-    """How the shipped recogniser's embedding, D = 128 numbers, depends on p_s.
+    """How the shipped recogniser's embedding depends on p_s. Here D = 128 is the length of an embedding.
 
-    mean      (D,) m
-    by_shape  (D, S) B
-    persons   (D, D) P
-    photos    (D, D) V
-    domain    (D, D) D
+    mean      (D,) m, the mean embedding
+    by_shape  (D, S) B, the change of the embedding with p_s
+    persons   (D, D) P, covariance among persons of the same shape
+    photos    (D, D) V, covariance among photos of one person
+    domain    (D, D) D, covariance of the difference between real photos and renderings
     """
 
     mean: Float[Tensor, " D"]
@@ -88,19 +90,19 @@ class ShapeFromIdentity:
     @staticmethod
     @cache
     def default() -> ShapeFromIdentity:
-        """What ships with the package, for the shipped shape model and recogniser."""
+        """The statistics that ship with the package. They belong to the shipped shape model and recogniser."""
         with shipped(ASSET) as path:
             return ShapeFromIdentity.load(path)
 
     @classmethod
     def load(cls, path: Path) -> ShapeFromIdentity:
-        """Reads what `ganfit_nb.training.shape.shape_from_identity` wrote; GanfitError when it is something else."""
+        """Reads a file of `ganfit_nb.training.shape.shape_from_identity`. Raises GanfitError when it is another one."""
         maker = "python -m ganfit_nb.training.shape.shape_from_identity"
         with reading(path, f"holds no regression of shape; give a file made by {maker}.", MAXIMUM_BYTES):
             return cls(**{name: tensor.float() for name, tensor in load_tensors(path, SHAPES).items()})
 
     def prior(self, embeddings: Float[Tensor, "n D"]) -> ShapePrior:
-        """p_s given the embeddings of n photos of one person."""
+        """The prior of p_s, given the embeddings of n photos of one person."""
         off, by_shape = (embeddings.mean(0) - self.mean).double(), self.by_shape.double()
         known, domain = (self.persons + self.photos / len(embeddings)).double(), self.domain.double()
         gap, shape = 1.0, by_shape @ by_shape.T

@@ -1,4 +1,4 @@
-"""Texture models: from latent parameters p_t to an albedo UV map (Eq. 1 and the interface of Eq. 5)."""
+"""Texture models make an albedo map from p_t: the interface that they share, and the linear model of Eq. 1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganfit_nb.face.mouth import with_mouth
 from ganfit_nb.files.reading import reading
 from ganfit_nb.files.tensor_files import MAXIMUM_BYTES, load_tensors
 
-SHAPES = {  # of the stored form: the first modes as bytes, the others as packed nibbles
+SHAPES = {  # of the tensors in the file: the first modes as bytes ("fine"), the others as packed nibbles ("rest")
     "mean": "int H H 3",
     "luma_fine": "int * Y",
     "luma_rest": "int * y",
@@ -34,7 +34,7 @@ COARSEST = 64  # texels, the side of the coarsest maps
 
 @runtime_checkable
 class TextureModel(Protocol):
-    """What the fitting needs of a texture prior."""
+    """A texture prior, as a fit needs it."""
 
     dim: int
 
@@ -43,24 +43,24 @@ class TextureModel(Protocol):
         ...
 
     def at(self, size: int) -> TextureModel:
-        """The same model drawn with maps of at least `size` texels a side, or the finest there is.
+        """The same model with maps of at least `size` texels a side, or with its finest maps.
 
-        The side is that of `map_side`, so that any two models are compared at one resolution.
+        `map_side` gives the side, so that all models have maps of the same sizes and can be compared.
         """
         ...
 
 
 @runtime_checkable
 class LocallyLinear(TextureModel, Protocol):
-    """A texture model that knows its derivative, which a first guess of the skin needs (`fitting/first_skin.py`)."""
+    """A texture model that knows its derivative. The first guess of the skin needs it (`fitting/first_skin.py`)."""
 
     def modes(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "t h w 3"]:
-        """What each coefficient adds to a coarse albedo map, around p_t."""
+        """The derivative of a coarse albedo map with respect to each coefficient, at p_t."""
         ...
 
 
 def map_side(size: int, finest: int) -> int:
-    """Side of the smallest maps of at least `size` texels: a power of two from COARSEST on, at most `finest`."""
+    """The side of the smallest maps of at least `size` texels a side: a power of two, from COARSEST to `finest`."""
     power = 1 << (size - 1).bit_length()
     return min(max(power, COARSEST), finest)
 
@@ -68,8 +68,8 @@ def map_side(size: int, finest: int) -> int:
 class PcaTexture(nn.Module):
     """Linear texture model of Eq. 1, T(p_t) = m_t + U_t p_t, with p_t in standard deviations of each mode.
 
-    The mean has full resolution and colour. A mode is stored as luma at 7/16 of the side and two colour differences
-    at a quarter of that: skin's colour varies slowly, its detail is in the luma. Values are clamped to [0, 1].
+    The mean has the full resolution. Each mode has its luma at 7/16 of the side, and two colour differences at a
+    quarter of that. This is enough, because the detail of skin is in its luma, and its colour varies slowly.
     """
 
     mean: Tensor
@@ -84,7 +84,7 @@ class PcaTexture(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("luma", luma)
         self.register_buffer("chroma", chroma)
-        self.finest: PcaTexture | None = None  # the model that this one is a coarser drawing of
+        self.finest: PcaTexture | None = None  # the model that this one is a coarser form of
 
     @property
     def resolution(self) -> int:
@@ -92,7 +92,7 @@ class PcaTexture(nn.Module):
         return self.mean.shape[0]
 
     def forward(self, p_t: Float[Tensor, "*n t"]) -> Float[Tensor, "*n H H 3"]:
-        """The albedo map, display values in [0, 1]. GanfitError when p_t has another length than `dim`."""
+        """The albedo map, display values in [0, 1]. Raises GanfitError when p_t has another length than `dim`."""
         require_length(p_t, self.dim)
         flat = p_t.reshape(-1, self.dim)
         luma = (flat @ self.luma.flatten(1)).view(-1, 1, *self.luma.shape[1:])
@@ -101,15 +101,14 @@ class PcaTexture(nn.Module):
         return maps.view(*p_t.shape[:-1], *maps.shape[1:])
 
     def modes(self, p_t: Float[Tensor, " t"]) -> Float[Tensor, "t h w 3"]:
-        """U_t at COARSEST² texels, wherever p_t is."""
+        """U_t at COARSEST² texels. It does not depend on p_t."""
         coarse = self.at(COARSEST)
         return rgb_of(coarse.luma[:, None], coarse.chroma, COARSEST)
 
     def at(self, size: int) -> PcaTexture:
-        """The same model drawn with maps of at least `size` texels a side, or the finest there is.
+        """The same model with maps of at least `size` texels a side, or with its finest maps.
 
-        Mean and modes are averaged over the texels that become one. Modes that are no finer than the maps are shared,
-        not copied.
+        Mean and modes are averaged over the texels that become one. Modes that are no finer than the maps are shared.
         """
         finest = self.finest or self
         side = map_side(size, finest.resolution)
@@ -122,7 +121,7 @@ class PcaTexture(nn.Module):
 
     @classmethod
     def load(cls, path: Path | str) -> PcaTexture:
-        """Reads a file written by `ganfit_nb.training.skin.pca_texture`; GanfitError when it is something else."""
+        """Reads a file of `ganfit_nb.training.skin.pca_texture`. Raises GanfitError when it is another one."""
         path = Path(path)
         with reading(path, "holds no PCA texture; build one with ganfit_nb.training.skin.pca_texture.", MAXIMUM_BYTES):
             stored = load_tensors(path, SHAPES)
@@ -143,28 +142,28 @@ class PcaTexture(nn.Module):
 
 
 def rgb_of(luma: Float[Tensor, "N 1 h h"], chroma: Float[Tensor, "N 2 c c"], size: int) -> Float[Tensor, "N H H 3"]:
-    """Colours of `size`² texels from lumas and colour differences, each of a side of its own."""
+    """RGB at `size`² texels, from luma and colour differences, which may have other resolutions."""
     fields = [F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False) for field in (luma, chroma)]
     return rgb_from_ycc(torch.cat(fields, dim=1).permute(0, 2, 3, 1))
 
 
 def require_length(p_t: Float[Tensor, "*n t"], dim: int) -> None:
-    """GanfitError when p_t has another length than a texture model has coefficients."""
+    """Raises GanfitError unless p_t has `dim` numbers."""
     if p_t.shape[-1] != dim:
         raise GanfitError(f"This texture model takes {dim} coefficients, not {tuple(p_t.shape)}.")
 
 
 def _reduce(field: Float[Tensor, "N C h h"], size: int) -> Float[Tensor, "N C H H"]:
-    """Means over areas; the field itself where it is no larger than `size`."""
+    """The field, averaged over areas down to `size`. A field that is no larger stays as it is."""
     return field if field.shape[-1] <= size else F.interpolate(field, (size, size), mode="area")
 
 
 def pack_nibbles(values: Int8[Tensor, "... W"]) -> UInt8[Tensor, "... w"]:
-    """Integers from −8 to 7, two to a byte along the last axis."""
+    """Packs integers from −8 to 7, two in a byte along the last axis."""
     low, high = values[..., ::2].to(torch.int16) + 8, values[..., 1::2].to(torch.int16) + 8
     return (low + 16 * high).to(torch.uint8)
 
 
 def unpack_nibbles(packed: UInt8[Tensor, "... w"]) -> Int8[Tensor, "... W"]:
-    """What `pack_nibbles` was given."""
+    """The integers that `pack_nibbles` packed."""
     return (torch.stack([packed % 16, packed // 16], dim=-1).to(torch.int8) - 8).flatten(-2)

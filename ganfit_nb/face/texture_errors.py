@@ -1,4 +1,4 @@
-"""How well one UV map stands for another: values, gradients, and what is left of the high frequencies."""
+"""Compares a UV map with a target: values, gradients, and the high frequencies that are kept."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class TextureErrors:
-    """Weighted by what each texel counts, in display values.
+    """The errors of a map against its target, in display values. All means are weighted by the texels' weights.
 
     value     mean absolute error
     gradient  mean absolute error of the differences between neighbouring texels
-    kept      energy of the high frequencies over that of the target's: 1 is as sharp
-    placed    share of the target's high-frequency energy that lies where the target has it, 1 − ‖a − b‖² / ‖b‖²;
-              negative when sharpness in the wrong place does more harm than blur
+    kept      energy of the map's high frequencies, divided by that of the target's; 1 means equally sharp
+    placed    1 − ‖a − b‖² / ‖b‖² for the high frequencies a of the map and b of the target. It is 1 when all detail
+              is in its place, 0 for a blurred map, and negative when detail in a wrong place is worse than blur.
     """
 
     value: float
@@ -31,7 +31,7 @@ class TextureErrors:
 
 
 def high_frequencies(picture: Float[Tensor, "H W 3"]) -> Float[Tensor, "H W"]:
-    """Luma that half the resolution cannot hold."""
+    """The part of the luma that is lost when the resolution is halved."""
     return high_pass((picture @ LUMA)[None, None])[0, 0]
 
 

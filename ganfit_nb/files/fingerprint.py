@@ -8,16 +8,11 @@ from pathlib import Path
 
 from ganfit_nb.files.reading import reading, require_file
 
-CHUNK = 2**20
-
 
 def sha256_of(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fingerprint(path: Path) -> str:

@@ -29,21 +29,9 @@ from ganfit_nb.files.interrupts import interrupts_held
 from ganfit_nb.files.reading import reading
 
 RESULT = "fit.json"  # a folder with this file is a result
-RESULT_FILES = frozenset(
-    {
-        "mesh.obj",
-        "mesh.mtl",
-        "texture.png",
-        "neutral.obj",
-        "mesh.glb",
-        "texture_photo.png",
-        "mesh_photo.glb",
-        "overlay.png",
-        "faces.png",
-        "report.html",
-        RESULT,
-    }
-)
+MESHES = ("mesh.obj", "mesh.mtl", "mesh.glb", "mesh_photo.glb", "neutral.obj")
+PICTURES = ("texture.png", "texture_photo.png", "overlay.png", "faces.png")
+RESULT_FILES = frozenset({RESULT, "report.html", *MESHES, *PICTURES})
 LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db"})  # file managers leave these in folders that they have shown
 RECORD = ("interrupted", "parameters", "identity_distance")  # keys of every fit.json
 SIGNATURE = "ganfit_nb"  # stands as "Software" in our PNG files

@@ -26,6 +26,10 @@ class ClosestPoints(NamedTuple):
     bary: Float[Array, "L 3"]
     distance: Float[Array, " L"]
 
+    def on(self, values: Float[Array, "*b V d"]) -> Float[Array, "*b L d"]:
+        """Values of the mesh's vertices, interpolated at the points."""
+        return (values[..., self.corners, :] * self.bary[..., None]).sum(-2)
+
 
 class ClosestPointSearch:
     """Searches one mesh for nearest points. What the search needs is computed once.

@@ -32,10 +32,9 @@ Correspond = Callable[[Array, Surface], Partners]
 
 def closest_on_surface(points: Float[Array, "N 3"], target: Surface) -> Partners:
     """The nearest point on the target's triangles."""
-    corners, bary, distance = target.search(points)
-    border = (target.border[corners] | (bary < 1e-6)).all(1)  # all corners that count lie on the border
-    normals = (target.normals[corners] * bary[..., None]).sum(1)
-    return Partners((target.vertices[corners] * bary[..., None]).sum(1), normals, distance, border)
+    found = target.search(points)
+    border = (target.border[found.corners] | (found.bary < 1e-6)).all(1)  # all corners that count lie on the border
+    return Partners(found.on(target.vertices), found.on(target.normals), found.distance, border)
 
 
 def closest_vertex(points: Float[Array, "N 3"], target: Surface) -> Partners:

@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -19,6 +17,7 @@ from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
 from ganfit_nb.face.texture import TextureModel
 from ganfit_nb.face.vertex_texture import VertexTexture
 from ganfit_nb.geometry.closest_points import closest_points
+from ganfit_nb.geometry.islands import islands
 from ganfit_nb.geometry.rigid import rigid_transform
 from ganfit_nb.model_files.model_file import ModelFile
 from ganfit_nb.model_files.registration import Registration, SeenPoints, register, see_points
@@ -57,7 +56,7 @@ def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
     known = MorphableModel.default()
     faces = outward(file.mean, file.faces)
     unit, seen = measured(file.mean, faces, known)
-    registration = register(known, seen, _tensor(file.mean * unit), torch.from_numpy(faces))
+    registration = register(known, seen, float_tensor(file.mean * unit), torch.from_numpy(faces))
     _require_face(registration, known)
     rotation, _ = rigid_transform(torch.from_numpy(file.mean * unit).double(), torch.from_numpy(registration.other))
     turn = (unit * rotation.T).numpy().astype(np.float32)
@@ -65,13 +64,13 @@ def _adapted(file: ModelFile) -> tuple[FaceModel, float]:
     layout = Layout.of(registration, known, faces)
     vertices = registration.other[layout.source]
     dense, weight = _dense_landmarks(registration, known, layout, vertices)
-    expression = _tensor((file.expression @ turn)[:, layout.source])
+    expression = float_tensor((file.expression @ turn)[:, layout.source])
     actions = torch.zeros(0, len(expression))
     if len(expression) == 0:  # it gets our expressions, because photos of neutral faces are rare
         expression, actions = layout.taken_from(known.expression_basis), known.actions
     morphable = MorphableModel(
-        mean=_tensor(vertices),
-        identity_basis=_tensor((file.identity @ turn)[:, layout.source]),
+        mean=float_tensor(vertices),
+        identity_basis=float_tensor((file.identity @ turn)[:, layout.source]),
         expression_basis=expression,
         faces=torch.from_numpy(layout.faces),
         uv=layout.taken_from(known.uv),
@@ -91,7 +90,7 @@ def _texture(file: ModelFile, layout: Layout, morphable: MorphableModel) -> Text
     """The file's own albedo. Without one, the shipped texture model: it fits, because the UV map is ours."""
     if file.colour is None:
         return shipped_texture("gan")
-    mean, basis = _tensor(file.colour.mean[layout.source]), _tensor(file.colour.basis[:, layout.source])
+    mean, basis = float_tensor(file.colour.mean[layout.source]), float_tensor(file.colour.basis[:, layout.source])
     return VertexTexture(mean, basis, morphable.faces, morphable.uv)
 
 
@@ -114,10 +113,10 @@ def measured(vertices: Array, faces: Int[Array, "F 3"], known: MorphableModel) -
     own, and the number is chosen so that the face gets the size of our mean.
     """
     guess = HEAD / float(np.ptp(vertices, axis=0).max())
-    seen = see_points(_tensor(vertices * guess), torch.from_numpy(faces), default_detector(), known.dense_weight)
+    seen = see_points(float_tensor(vertices * guess), torch.from_numpy(faces), default_detector(), known.dense_weight)
     _require_upright(seen)
-    sizes = [_spread(x, seen.weight) for x in (known.dense_landmarks.on(known.mean), seen.positions)]
-    exact = guess * sizes[0] / sizes[1]
+    ours, theirs = (_spread(x[seen.reliable]) for x in (known.dense_landmarks.on(known.mean), seen.positions))
+    exact = guess * ours / theirs
     unit = 10.0 ** round(np.log10(exact))
     if not 1 / SAME_UNIT < unit / exact < SAME_UNIT:
         unit = exact
@@ -138,9 +137,8 @@ def _require_upright(seen: SeenPoints) -> None:
         )
 
 
-def _spread(points: Tensor, weight: Tensor) -> float:
-    good = points[weight > 0.3 * weight.max()]
-    return float((good - good.mean(0)).norm())
+def _spread(points: Float[Tensor, "N 3"]) -> float:
+    return float((points - points.mean(0)).norm())
 
 
 def _require_face(registration: Registration, known: MorphableModel) -> None:
@@ -169,7 +167,8 @@ class Layout:
     @classmethod
     def of(cls, registration: Registration, known: MorphableModel, faces: Int[Array, "F 3"]) -> Layout:
         """Puts every triangle on the island that it is nearest to. A vertex on several islands is copied."""
-        ours, other, our_faces, label = registration.ours, registration.other, known.faces.numpy(), islands(known)
+        ours, other, our_faces = registration.ours, registration.other, known.faces.numpy()
+        label = islands(our_faces, len(ours))
         centre = closest_points(other[faces].mean(1), ours, our_faces)
         kept = centre.distance < COVER
         faces, part = faces[kept], label[centre.corners[kept, 0]]
@@ -188,7 +187,7 @@ class Layout:
 
     def taken_from(self, ours: Float[Tensor, "*b W d"]) -> Float[Tensor, "*b N d"]:
         """Carries values of our vertices over to the vertices of this mesh."""
-        return SurfacePoints(torch.from_numpy(self.corners), _tensor(self.bary)).on(ours)
+        return SurfacePoints(torch.from_numpy(self.corners), float_tensor(self.bary)).on(ours)
 
     def near(self, ours: Float[Tensor, " W"]) -> Float[Tensor, " N"]:
         """The same for one number a vertex. It is 0 where our surface is farther than ON_FACE."""
@@ -200,35 +199,30 @@ class Layout:
         return chosen if len(chosen) else self.faces
 
 
-def islands(model: MorphableModel) -> Int[Array, " V"]:
-    """A number for each vertex: the connected piece of the mesh that it belongs to."""
-    edges = model.faces.numpy()[:, [0, 1, 1, 2]].reshape(-1, 2).T
-    size = len(model.mean)
-    return connected_components(coo_matrix((np.ones(edges.shape[1]), edges), shape=(size, size)), directed=False)[1]
-
-
 def _dense_landmarks(
     registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
 ) -> tuple[SurfacePoints, Tensor]:
     """MediaPipe's points on the new mesh, each on the same island as on ours, and the weight of each."""
     points = known.dense_landmarks.on(torch.from_numpy(registration.ours)).numpy()
-    home = islands(known)[known.dense_landmarks.corners[:, 0].numpy()]
+    home = islands(known.faces.numpy(), len(known.mean))[known.dense_landmarks.corners[:, 0].numpy()]
     corners, bary, distance = np.zeros((len(points), 3), int), np.zeros((len(points), 3)), np.zeros(len(points))
     for island in np.unique(home):
         here = home == island
         corners[here], bary[here], distance[here] = closest_points(points[here], vertices, layout.faces_of(int(island)))
-    trust = _tensor(np.exp(-((distance / POINT_REACH) ** 2)))
-    return SurfacePoints(torch.from_numpy(corners), _tensor(bary)), known.dense_weight * trust
+    trust = float_tensor(np.exp(-((distance / POINT_REACH) ** 2)))
+    return SurfacePoints(torch.from_numpy(corners), float_tensor(bary)), known.dense_weight * trust
 
 
 def _contour(
     registration: Registration, known: MorphableModel, layout: Layout, vertices: Float[Array, "N 3"]
 ) -> Int[Tensor, "17 C"]:
     """The candidates for the jaw's landmarks: the vertices nearest to those of our mesh."""
-    skin = np.unique(layout.faces_of(int(islands(known)[known.contour[0, 0]])))
+    island = islands(known.faces.numpy(), len(known.mean))[known.contour[0, 0]]
+    skin = np.unique(layout.faces_of(int(island)))
     nearest = cKDTree(vertices[skin]).query(registration.ours[known.contour.numpy()])[1]
     return torch.from_numpy(skin[nearest])
 
 
-def _tensor(values: Array) -> Tensor:
+def float_tensor(values: Array) -> Tensor:
+    """An array in single precision."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -24,7 +24,7 @@ from ganfit_nb.model_files.model_file import INFLATED, MAXIMUM_BYTES
 HEADER, TAG = 128, 8  # bytes
 TAG_IN, STEP = 1024, 2**18  # bytes that are enough to inflate a tag, and bytes that are inflated at a time
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # by type
-INT32, UINT32, MATRIX, COMPRESSED = 5, 6, 14, 15  # types of elements
+MATRIX, COMPRESSED = 14, 15  # types of elements
 STRUCT, NUMERIC, COMPLEX = 2, range(6, 16), 0x0800  # classes of arrays, and a flag
 DIMENSIONS = 32
 

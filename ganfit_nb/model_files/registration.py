@@ -19,8 +19,9 @@ from torch import Tensor
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.geometry.rigid import rigid_transform
+from ganfit_nb.geometry.surface import Surface
 from ganfit_nb.photos.landmarks import LandmarkDetector
-from ganfit_nb.renderer import render, vertex_normals
+from ganfit_nb.renderer import render
 from ganfit_nb.renderer.lighting import frontal_light
 from ganfit_nb.renderer.render import CLAY
 
@@ -32,6 +33,7 @@ SURFACE_SIGMA = 0.5  # mm, standard deviation that our modes leave on faces of a
 INDEPENDENT = 500.0  # all surface points count as so many independent ones, because neighbours err alike
 SAME_WAY = 0.6  # smallest cosine between the normals of partners
 POINTS = 68.0  # all dense points count as so many independent ones
+RELIABLE = 0.3  # smallest weight of a reliable point, as a share of the largest weight
 ROUNDS = (0.0, 0.0, 20.0, 16.0, 12.0, 9.0, 7.0, 5.0, 5.0)  # mm, reach of partners in each round; 0: points alone
 
 
@@ -45,6 +47,11 @@ class SeenPoints:
 
     positions: Float[Tensor, "D 3"]
     weight: Float[Tensor, " D"]
+
+    @property
+    def reliable(self) -> Bool[Tensor, " D"]:
+        """Whether each point is reliable enough to align two faces by it."""
+        return self.weight > RELIABLE * self.weight.max()
 
 
 def see_points(
@@ -104,7 +111,8 @@ def register(
     mean, region, count = model.mean.double().numpy(), model.face_region.numpy(), len(basis)
     by_vertex = basis.permute(1, 2, 0).numpy()  # (W, 3, K)
     by_point = model.dense_landmarks.on(basis).permute(1, 2, 0).numpy()
-    rotation, shift = rigid_transform(*_well_placed(points, model.dense_landmarks.on(model.mean)))
+    good, known = points.reliable, model.dense_landmarks.on(model.mean)
+    rotation, shift = rigid_transform(points.positions[good].double(), known[good].double())
     other, marks = ((x.double() @ rotation.T + shift).numpy() for x in (vertices, points.positions))
     trust = (points.weight / points.weight.sum()).double().numpy() * POINTS / POINT_SIGMA**2
 
@@ -127,11 +135,6 @@ def register(
     return Registration(ours, other, coefficients)
 
 
-def _well_placed(points: SeenPoints, target: Float[Tensor, "D 3"]) -> tuple[Tensor, Tensor]:
-    good = points.weight > 0.3 * points.weight.max()
-    return points.positions[good].double(), target[good].double()
-
-
 def _surface_equations(
     ours: Float[Array, "W 3"],
     our_faces: Int[Tensor, "G 3"],
@@ -148,7 +151,8 @@ def _surface_equations(
     from scipy.spatial import cKDTree
 
     used = np.unique(faces.numpy())
-    normals, our_normals = _normals(other, faces)[used], _normals(ours, our_faces)[region]
+    normals = Surface(other, faces.numpy()).normals[used]
+    our_normals = Surface(ours, our_faces.numpy()).normals[region]
     distance, nearest = cKDTree(other[used]).query(ours[region])
     partners = (distance < reach) & ((normals[nearest] * our_normals).sum(1) > SAME_WAY)
     n, here = normals[nearest[partners]], ours[region][partners]
@@ -164,8 +168,3 @@ def _rigid_columns(points: Float[Array, "N 3"]) -> Float[Array, "N 3 6"]:
     o, i = np.zeros_like(x), np.ones_like(x)
     rows = [[o, z, -y, i, o, o], [-z, o, x, o, i, o], [y, -x, o, o, o, i]]
     return np.stack([np.stack(row, 1) for row in rows], 1)
-
-
-def _normals(vertices: Float[Array, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Array, "V 3"]:
-    normals = vertex_normals(torch.from_numpy(vertices), faces).numpy()
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

@@ -130,7 +130,7 @@ def _bytes(value: Any) -> bytes | bytearray:
 
 
 def load_pickle(path: Path) -> Any:
-    """The content of a pickle of Python 2 or 3: numbers, texts, lists, tuples, dictionaries and `Stored`.
+    """The content of a pickle of protocol 2 or later: numbers, texts, lists, tuples, dictionaries and `Stored`.
 
     Raises GanfitError when it names anything but arrays, chumpy and scipy objects, or is no complete pickle.
     """
@@ -233,19 +233,13 @@ class _Machine:
         entries = zip(pairs[::2], pairs[1::2], strict=True)
         self.stack[-1].update((key, value) for key, value in entries if isinstance(key, str | int))
 
-    def dictionary(self, pairs: list[Any]) -> None:
-        """Puts a new dictionary with these entries on the stack."""
-        self.stack.append({})
-        self.update(pairs)
-
 
 Step = Callable[[_Machine, Any], Any]
 # Opcodes that put their argument, or an empty value, on the stack.
 VALUES: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"), lambda argument: argument),
-    **dict.fromkeys(("FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING"), lambda argument: argument),
-    **dict.fromkeys(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), lambda argument: argument),
-    **dict.fromkeys(("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"), lambda argument: argument),
+    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"), lambda value: value),
+    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE"), lambda value: value),
+    **dict.fromkeys(("BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"), lambda value: value),
     "NONE": lambda _: None,
     "NEWTRUE": lambda _: True,
     "NEWFALSE": lambda _: False,
@@ -261,23 +255,18 @@ STEPS: dict[str, Step] = {
     "MARK": lambda machine, _: machine.mark(),
     "POP": lambda machine, _: machine.top(1),
     "POP_MARK": lambda machine, _: machine.marked(),
-    "DUP": lambda machine, _: machine.push(machine.stack[-1]),
     "TUPLE": lambda machine, _: machine.push(tuple(machine.marked())),
     "TUPLE1": lambda machine, _: machine.push(tuple(machine.top(1))),
     "TUPLE2": lambda machine, _: machine.push(tuple(machine.top(2))),
     "TUPLE3": lambda machine, _: machine.push(tuple(machine.top(3))),
-    "LIST": lambda machine, _: machine.push(machine.marked()),
     "APPEND": lambda machine, _: machine.extend(machine.top(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.marked()),
-    "DICT": lambda machine, _: machine.dictionary(machine.marked()),
     "SETITEM": lambda machine, _: machine.update(machine.top(2)),
     "SETITEMS": lambda machine, _: machine.update(machine.marked()),
     "FROZENSET": lambda machine, _: machine.push(Stored("builtins.frozenset", (machine.marked(),))),
     "ADDITEMS": lambda machine, _: machine.marked(),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, key: machine.push(machine.memo[key])),
-    **dict.fromkeys(
-        ("PUT", "BINPUT", "LONG_BINPUT"), lambda machine, key: machine.memo.update({key: machine.stack[-1]})
-    ),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda machine, key: machine.push(machine.memo[key])),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), lambda machine, key: machine.memo.update({key: machine.stack[-1]})),
     "MEMOIZE": lambda machine, _: machine.memo.update({len(machine.memo): machine.stack[-1]}),
     "GLOBAL": lambda machine, words: machine.name(*words.split(" ", 1)),
     "STACK_GLOBAL": lambda machine, _: machine.name(*machine.top(2)),

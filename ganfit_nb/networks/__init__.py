@@ -1,4 +1,4 @@
-"""Frozen networks in torch: what finds the face, its landmarks and its identity."""
+"""Networks in torch: they find a face, its landmarks and its identity, or generate textures."""
 
 from ganfit_nb.networks.identity import IdentityFeatures, IdentityNetwork
 

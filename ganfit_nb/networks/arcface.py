@@ -1,7 +1,7 @@
 """ArcFace (Deng et al. 2019), the paper's identity network: the recogniser of an insightface model pack.
 
-The code of insightface is MIT; its packs are for non-commercial research. Nothing is downloaded unless a pack is asked
-for by its name.
+The code of insightface is under the MIT licence. Its packs are for non-commercial research. A pack is downloaded only
+when it is given by its name.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ FIVE_POINTS = torch.tensor(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 
-# Different people's embeddings are about orthogonal: that is what the angular margin is for.
+# The embeddings of different people are about orthogonal, because ArcFace is trained with an angular margin.
 DIFFERENT_PEOPLE = 1.0
-CONTENT_STAGES = (-2, -1)  # 14×14 and 7×7, the resolutions next to those taken from dlib's network
+CONTENT_STAGES = (-2, -1)  # 14×14 and 7×7, the resolutions nearest to those that are taken from dlib's network
 
 
 def packs_folder() -> Path:
-    """Where insightface keeps its packs."""
+    """The folder in which insightface keeps its packs."""
     return Path.home() / ".insightface" / "models"
 
 
 def load_arcface(name: str = "arcface") -> IdentityNetwork:
-    """ArcFace from an .onnx file, a pack's folder, or a pack's name; "arcface" takes the largest pack there is.
+    """ArcFace from an .onnx file, a pack's folder, or a pack's name. "arcface" takes the largest pack that is here.
 
-    A pack that is asked for by its name is downloaded by insightface when it is missing. GanfitError when there is
-    none.
+    When a pack is given by its name and is missing, insightface downloads it. Raises GanfitError when there is no
+    network.
     """
     network = OnnxRecogniser(find_recogniser(name))
     return IdentityNetwork(network.eval(), template(), DIFFERENT_PEOPLE, CONTENT_STAGES)
@@ -48,7 +48,7 @@ def template() -> CropTemplate:
 
 
 def find_recogniser(name: str) -> Path:
-    """The recognition network's .onnx."""
+    """The path of the recognition network's .onnx file."""
     path = Path(name)
     if path.suffix == ".onnx":
         return path
@@ -78,17 +78,17 @@ def _downloaded(pack: str) -> Path:
         raise GanfitError('Downloading a pack needs insightface; run: pip install "ganfit_nb[arcface]"') from error
     try:
         return Path(storage.download("models", pack, force=True))
-    except Exception as error:  # requests, zipfile and OSError, by insightface's version
+    except Exception as error:  # of requests or zipfile, or OSError; this depends on insightface's version
         raise GanfitError(f"insightface could not download {pack}; unpack its zip into {folder} yourself.") from error
 
 
 def _is_here(folder: Path) -> bool:
-    """Whether a pack was unpacked there; insightface leaves an empty folder when a download fails."""
+    """Whether the folder holds an unpacked pack. After a failed download insightface leaves an empty folder."""
     return any(folder.rglob("*.onnx"))
 
 
 def _recogniser_in(folder: Path) -> Path:
-    """A pack holds five networks; the recogniser is the one that takes a 112×112 picture and gives one vector."""
+    """The recogniser of a pack: of its five networks the one that takes a 112×112 picture and gives one vector."""
     for path in sorted(folder.rglob("*.onnx")):
         graph = load_onnx(path).graph
         weights = {tensor.name for tensor in graph.initializer}

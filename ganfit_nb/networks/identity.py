@@ -1,4 +1,4 @@
-"""The identity network F of Eq. 8 and 9, and the aligned crop it looks at."""
+"""The identity network F of Eq. 8 and 9, and the aligned crop that it takes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ganfit_nb.assets import shipped
 from ganfit_nb.networks.dlib_resnet import CROP_SIZE, DlibResNet
 from ganfit_nb.warp import fit_similarity, inverse, resample, scale_of
 
-# dlib's fixed template: where the mean face's nose (27..35), eyes (36..47), upper lip (48..54) and inner lips (60..64)
-# lie in its 150 px crop. dlib aligns by these iBUG points alone: brows, jaw and lower lip move too much.
+# dlib's template: where the nose (27..35), eyes (36..47), upper lip (48..54) and inner lips (60..64) of a mean face lie
+# in the crop of 150 px. dlib aligns by these iBUG points alone, because brows, jaw and lower lip move too much.
 TEMPLATE_INDICES = [*range(27, 55), *range(60, 65)]
 TEMPLATE = torch.tensor([
     [74.01, 45.34], [74.01, 55.70], [74.01, 65.98], [74.01, 76.56], [61.69, 83.73], [67.60, 85.93], [74.01, 87.81],
@@ -26,27 +26,28 @@ TEMPLATE = torch.tensor([
 ])  # fmt: skip
 
 
-# The activations of the content loss (Eq. 9), as stages of the network: "still robust to pixel-level deformations and
-# not too abstract to miss some details". Of the photos below, different people are 1.13, 1.05, 1.01, 1.15, 1.47, 1.80
-# times as far apart as photos of one person, from the stem (32×35×35) to stage 5 (256×2×2): up to stage 2 pose and
-# light outweigh the person; stage 5 is what the embedding averages, so Eq. 8 has it already.
+# The stages whose activations the content loss (Eq. 9) compares. The paper wants activations that are "still robust to
+# pixel-level deformations and not too abstract to miss some details". `benchmarks/identity_statistics.py` measured how
+# much farther apart photos of different people are than photos of one person: 1.13, 1.05, 1.01, 1.15, 1.47 and 1.80
+# times, from the stem (32×35×35) to stage 5 (256×2×2). Up to stage 2 pose and light count more than the person. Stage 5
+# is not used, because its mean is what the embedding is computed from, so Eq. 8 has it already.
 CONTENT_STAGES = (3, 4)  # 128×8×8 and 256×4×4
 
-# What `benchmarks/identity_statistics.py` measured: means over 3 pairs of one person (three photos of one man in other
-# poses and expressions) and 12 pairs of different people (four persons). Few, but dlib's threshold agrees: its
-# Euclidean 0.6 is a cosine distance of 0.09 at the embeddings' norm of 1.4. Of Eq. 9 it measured 0.0138 and 0.0177.
+# Mean distances of the same benchmark, over 3 pairs of photos of one man (in other poses and expressions) and over 12
+# pairs of different people (four persons). dlib's threshold lies between the two: its Euclidean distance of 0.6 is a
+# cosine distance of 0.09, because the embeddings have a norm of 1.4. For Eq. 9 the distances were 0.0138 and 0.0177.
 SAME_PERSON = 0.036  # cosine distance (Eq. 8), 0.029 to 0.044
 DIFFERENT_PEOPLE = 0.177  # 0.115 to 0.203
 
 
 @dataclass(frozen=True)
 class CropTemplate:
-    """Where a network expects the face: points in its square crop, and how they follow from the 68 landmarks.
+    """The places of some points of the face in a network's square crop.
 
     points   (N, 2) px of the crop
     of_68    (N, 68) each point as a weighted sum of the iBUG points
     size     side of the crop, px
-    in_crop  whether the points are brought together as near as can be in the crop (insightface) or the photo (dlib)
+    in_crop  whether the alignment minimises distances in the crop (as insightface does) or in the photo (dlib)
     """
 
     points: Float[Tensor, "N 2"]
@@ -72,7 +73,7 @@ DLIB_TEMPLATE = CropTemplate(TEMPLATE, torch.eye(68)[TEMPLATE_INDICES], CROP_SIZ
 
 @dataclass(frozen=True)
 class IdentityFeatures:
-    """The embedding F^n, and the intermediate activations F^j that the content loss compares."""
+    """The embedding F^n (Eq. 8), and the activations F^j that the content loss compares (Eq. 9)."""
 
     embedding: Float[Tensor, "N D"]
     activations: tuple[Float[Tensor, "N _ _ _"], ...]
@@ -88,11 +89,11 @@ class IdentityFeatures:
 
 @dataclass(frozen=True)
 class IdentityNetwork:
-    """A frozen recogniser, differentiable down to the pixels, and what is needed to use it.
+    """A frozen recogniser that is differentiable in the pixels, and all that is needed to use it.
 
-    network           crops to (embedding, activations of its stages)
-    template          how it wants its crops
-    different_people  typical cosine distance (Eq. 8) between photos of two persons: the unit of the identity losses
+    network           maps crops to (embedding, activations of its stages)
+    template          the alignment of its crops
+    different_people  typical cosine distance (Eq. 8) between photos of two persons; the unit of the identity losses
     content_stages    the stages that Eq. 9 compares
     """
 
@@ -109,18 +110,18 @@ class IdentityNetwork:
             return IdentityNetwork(DlibResNet.load(path))
 
     def to(self, device: torch.device | str) -> IdentityNetwork:
-        """The same network on another device; this one stays where it is."""
+        """The same network on another device. This object does not change."""
         template = replace(self.template, points=self.template.points.to(device), of_68=self.template.of_68.to(device))
         return replace(self, network=copy.deepcopy(self.network).to(device), template=template)
 
     def shrink(self, landmarks: Float[Tensor, "68 2"]) -> int:
-        """How many pixels of a picture with these landmarks become one of its crop."""
+        """The number of the picture's pixels, along a side, that become one pixel of the crop."""
         return max(1, round(scale_of(crop_transform(landmarks, self.template))))
 
     def crop(
         self, image: Float[Tensor, "*n 3 H W"], landmarks: Float[Tensor, "*n 68 2"], shrink: int | None = None
     ) -> Float[Tensor, "*n 3 S S"]:
-        """The face as this network was trained to see it."""
+        """The aligned crops that this network takes."""
         return aligned_crop(image, landmarks, self.template, shrink)
 
     def features(self, crops: Float[Tensor, "N 3 S S"]) -> IdentityFeatures:
@@ -135,10 +136,11 @@ def aligned_crop(
     template: CropTemplate = DLIB_TEMPLATE,
     shrink: int | None = None,
 ) -> Float[Tensor, "*n 3 S S"]:
-    """The face cut out as the template has it, for dlib as `dlib.get_face_chip(image, landmarks, 150, 0.25)`.
+    """Cuts out the face, aligned to the template. For dlib this is `dlib.get_face_chip(image, landmarks, 150, 0.25)`.
 
-    Differentiable in the image and in the landmarks (iBUG order, px), which move with the rendered face: aligned, a
-    face looks the same wherever the camera puts it, and the gradient has to know. `shrink`: see `warp.resample`.
+    It is differentiable in the image and in the landmarks (iBUG order, px). The landmarks move with the rendered face,
+    so the gradient knows that an aligned face looks the same wherever it is in the picture. `warp.resample` explains
+    `shrink`.
     """
     transform = crop_transform(landmarks, template)
     crops = resample(image.reshape(-1, *image.shape[-3:]), transform, template.size, "zeros", shrink)
@@ -146,6 +148,6 @@ def aligned_crop(
 
 
 def crop_transform(landmarks: Float[Tensor, "*n 68 2"], template: CropTemplate) -> Float[Tensor, "*n 2 3"]:
-    """From the crop's pixels to the picture's."""
+    """The transform from pixels of the crop to pixels of the picture."""
     seen, points = template.of_68.to(landmarks) @ landmarks, template.points.to(landmarks)
     return inverse(fit_similarity(seen, points)) if template.in_crop else fit_similarity(points, seen)

@@ -1,7 +1,8 @@
-"""Face recognisers from ONNX graphs as differentiable torch modules: ArcFace's IResNets, MobileFaceNets and their like.
+"""Makes differentiable torch modules of face recognisers in ONNX files, such as ArcFace's IResNets and MobileFaceNets.
 
-Only `onnx` is needed, and only to read the file. Half-precision weights are computed with in single precision. The file
-is foreign: what it asks for is first done with shapes alone, so that nothing large is computed or allocated for it.
+The package `onnx` is needed only to read the file. Weights in half precision are converted to single precision. The
+file comes from elsewhere. So the network is first run with shapes alone (torch's device "meta"), and a file that asks
+for large computations or allocations is refused.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from ganfit_nb.errors import GanfitError
 from ganfit_nb.files.reading import reading
 
 SIZE = 112  # px, the input of every insightface recogniser
-MAXIMUM_BYTES = 2**29  # of a file; the largest pack's recogniser has half of it
-NODES = 10_000  # an IResNet-200 has a tenth of it
-ACTIVATIONS, INDICES = 2**24, 1000  # numbers in one result: of the network, and of a shape or an index
+MAXIMUM_BYTES = 2**29  # largest file; the recogniser of the largest pack has half of this
+NODES = 10_000  # most operations; an IResNet-200 has a tenth of this
+ACTIVATIONS, INDICES = 2**24, 1000  # most numbers in an activation of one crop, and in a shape or an index
 Attributes = dict[str, Any]
 Node = tuple[str, list[str], str, Attributes]
 
 
 class OnnxRecogniser(nn.Module):
-    """Aligned crops to the embedding, and to the last sum of every spatial resolution (a residual stage's output)."""
+    """Maps aligned crops to the embedding and to the output of each residual stage.
+
+    The output of a stage is the last sum of feature maps that has its resolution.
+    """
 
     def __init__(self, path: Path):
         super().__init__()
@@ -40,7 +44,7 @@ class OnnxRecogniser(nn.Module):
                 self.register_buffer(f"w{number}", value)
                 self.weights[name] = f"w{number}"
             self.nodes, self.input, self.output = graph.nodes, graph.input, graph.output
-            # Graphs that came from MXNet subtract the mean and divide by the deviation themselves, in 0..255.
+            # Graphs that were converted from MXNet take values in 0..255 and normalise them themselves.
             raw = any(operation == "Sub" and self.input in inputs for operation, inputs, *_ in self.nodes)
             self.range = (0.0, 255.0) if raw else (-1.0, 1.0)
             self.finished = _finished(self.nodes, self.output)
@@ -78,7 +82,11 @@ class OnnxRecogniser(nn.Module):
 
 @dataclass(frozen=True)
 class _Graph:
-    """nodes: (operation, inputs, output, attributes) in the order to run them; constants: weights by name."""
+    """A network as its file describes it.
+
+    nodes      (operation, inputs, output, attributes) of each, in the order in which they run
+    constants  the weights by name
+    """
 
     nodes: list[Node]
     constants: dict[str, Tensor]
@@ -87,7 +95,7 @@ class _Graph:
 
 
 def load_onnx(path: Path) -> Any:
-    """The file's onnx.ModelProto, without data from other files. GanfitError when it is none."""
+    """The file's onnx.ModelProto, without data from other files. Raises GanfitError when the file holds none."""
     try:
         import onnx
     except ImportError as error:
@@ -97,7 +105,7 @@ def load_onnx(path: Path) -> Any:
 
 
 def _load_graph(path: Path) -> _Graph:
-    """The graph's nodes and weights; GanfitError when it is none that this module can run."""
+    """The graph's nodes and weights. Raises GanfitError when this module cannot run the graph."""
     graph = load_onnx(path).graph
     with reading(path, "holds no network with weights; give a pack's recognition network."):
         if len(graph.node) > NODES:
@@ -120,25 +128,21 @@ def _load_graph(path: Path) -> _Graph:
 
 
 def _attribute(stored: Any, path: Path) -> Any:
-    """An attribute's value. ValueError for kinds that no operation here has, such as graphs in the graph."""
+    """The value of an attribute. Raises ValueError for a kind that no operation here has, such as another graph."""
     from onnx import AttributeProto, helper
 
-    kinds = (
-        AttributeProto.FLOAT,
-        AttributeProto.FLOATS,
-        AttributeProto.INT,
-        AttributeProto.INTS,
-        AttributeProto.STRING,
-    )
     if stored.type == AttributeProto.TENSOR:
         return _constant(stored.t, path)
-    if stored.type not in kinds:
+    if AttributeProto.AttributeType.Name(stored.type) not in ("FLOAT", "FLOATS", "INT", "INTS", "STRING"):
         raise ValueError("an unusual attribute")
     return helper.get_attribute_value(stored)
 
 
 def _constant(stored: Any, path: Path) -> Tensor:
-    """The numbers of a stored tensor. GanfitError when they lie in another file: the graph must not choose it."""
+    """The numbers of a stored tensor.
+
+    Raises GanfitError when they are in another file, because a graph must not choose the files that are read.
+    """
     from onnx import TensorProto, numpy_helper
 
     if stored.data_location == TensorProto.EXTERNAL or stored.external_data:
@@ -146,19 +150,16 @@ def _constant(stored: Any, path: Path) -> Tensor:
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
     if stored.data_type not in (*floats, TensorProto.INT32, TensorProto.INT64):
         raise ValueError("an unusual kind of numbers")
-    tensor = _tensor(numpy_helper.to_array(stored))
-    if not tensor.is_floating_point() and tensor.numel() > INDICES:
+    tensor = torch.from_numpy(np.array(numpy_helper.to_array(stored)))
+    if tensor.is_floating_point():
+        return tensor.float()
+    if tensor.numel() > INDICES:
         raise ValueError("more indices than any recogniser has")
     return tensor
 
 
-def _tensor(values: np.ndarray) -> Tensor:
-    tensor = torch.from_numpy(np.array(values))
-    return tensor.float() if tensor.is_floating_point() else tensor
-
-
 def _finished(nodes: list[Node], kept: str) -> list[list[str]]:
-    """Per node the tensors that nobody reads after it, so that memory stays small."""
+    """For each node, the tensors that no later node reads. They are deleted after it, to save memory."""
     produced = {output for _, _, output, _ in nodes} - {kept}
     last = {name: k for k, (_, inputs, _, _) in enumerate(nodes) for name in inputs if name in produced}
     result: list[list[str]] = [[] for _ in nodes]
@@ -208,8 +209,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "Reshape": _reshape,
     "Dropout": lambda a, x, *_: x,
     "Identity": lambda a, x: x,
-    "Cast": lambda a, x: x,  # between half and single precision; all is single here
-    # what torch's exporter makes of x.view(x.size(0), -1)
+    "Cast": lambda a, x: x,  # from or to half precision; everything is in single precision here
+    # torch's exporter writes these for x.view(x.size(0), -1)
     "Shape": lambda a, x: torch.tensor(x.shape, device="cpu" if x.is_meta else x.device),
     "Gather": lambda a, x, index: x.index_select(a.get("axis", 0), index.reshape(-1)).reshape(index.shape),
     "Unsqueeze": _unsqueeze,

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ganfit_nb.face.morphable import MorphableModel
-from ganfit_nb.geometry.components import components
+from ganfit_nb.geometry.islands import islands
 from ganfit_nb.renderer import Fragments, rasterize, vertex_normals
 from ganfit_nb.renderer.rasterize import backend
 
@@ -64,7 +64,7 @@ class Texels:
 
     def skin(self, model: MorphableModel) -> Bool[Tensor, "side side"]:
         """Those of them that show the largest connected piece of the mesh; the others are of eyes and mouth."""
-        piece = components(model.faces.numpy(), len(model.mean))
+        piece = islands(model.faces.numpy(), len(model.mean))
         largest = torch.from_numpy((piece == np.bincount(piece).argmax())[model.faces[:, 0].numpy()])
         return largest[self.fragments.pix_to_face] & self.covered
 

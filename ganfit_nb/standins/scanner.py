@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray as Array
 from scipy.ndimage import gaussian_filter
 
-from ganfit_nb.geometry.surface import Surface
+from ganfit_nb.geometry.surface import Surface, without_unused
 from ganfit_nb.renderer.rasterize import rasterize
 
 RADIUS = 90.0  # mm, about that of a head; the turn is measured in mm along a circle of this radius
@@ -42,8 +42,7 @@ def scan(
     radius = radius + rng.normal(0, NOISE, radius.shape) + _ripple(rng)
     height = (SIDE / 2 - row - 0.5) * SPACING
     points = np.stack([radius * np.sin(angle), height, radius * np.cos(angle) - AXIS], -1)
-    whole = Surface(points.reshape(-1, 3), _grid(seen, points))
-    return whole.kept(np.ones(len(whole.vertices), bool))
+    return Surface(*without_unused(points.reshape(-1, 3), _grid(seen, points)))
 
 
 def _outermost(vertices: Array, faces: Array) -> tuple[Array, Array]:

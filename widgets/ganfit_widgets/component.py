@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import io
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -141,6 +142,11 @@ def button(text: str, icon: str, tooltip: str, action: Any) -> widgets.Button:
     made = widgets.Button(description=text, icon=icon, tooltip=tooltip, layout={"width": "auto"})
     made.on_click(lambda _: action())
     return made
+
+
+def error_line(error: object) -> str:
+    """The sentence of an error as HTML, in the colour of errors."""
+    return f'<span class="ganfit-error">{html.escape(str(error))}</span>'
 
 
 def light_up(switch: widgets.Button, on: bool) -> None:

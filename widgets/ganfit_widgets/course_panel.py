@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 from ganfit_nb.errors import GanfitError
-from ganfit_widgets.component import button
+from ganfit_widgets.component import button, error_line
 
 if TYPE_CHECKING:
     from ganfit_widgets.fit_player import FitPlayer
@@ -57,7 +57,7 @@ class CoursePanel(widgets.HBox):
             self.message.value = ""
         except GanfitError as error:
             self.compare.value = ""
-            self._complain(error)
+            self.message.value = error_line(error)
 
     def _save(self) -> None:
         path = self._path()
@@ -65,14 +65,14 @@ class CoursePanel(widgets.HBox):
             self._player.save(path)
             self.message.value = f"saved as {html.escape(str(path))}"
         except GanfitError as error:
-            self._complain(error)
+            self.message.value = error_line(error)
 
     def _load(self) -> None:
         try:
             self._player.load(self._path())
             self.message.value = ""
         except GanfitError as error:
-            self._complain(error)
+            self.message.value = error_line(error)
 
     def _path(self) -> Path:
         """The path in the field; by default it has the name of the course.
@@ -81,6 +81,3 @@ class CoursePanel(widgets.HBox):
         """
         named = Path(self.file.value.strip() or self._player.course)
         return named if named.is_dir() or named.suffix else named.with_suffix(".safetensors")
-
-    def _complain(self, error: GanfitError) -> None:
-        self.message.value = f'<span class="ganfit-error">{html.escape(str(error))}</span>'

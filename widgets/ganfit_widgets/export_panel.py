@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from ganfit_nb.errors import GanfitError
-from ganfit_widgets.component import Component, button
+from ganfit_widgets.component import Component, button, error_line
 
 TYPES = {".glb": "model/gltf-binary", ".json": "application/json", ".gif": "image/gif", ".zip": "application/zip"}
 WORDS = {
@@ -35,8 +34,7 @@ class ExportPanel(Component):
         self._write, self._offers, self._worker = write, offers, worker
         self.prepare = button("Export", "download", "Write the shown step to files and offer them here", self.export)
         self.links = widgets.HTML()
-        row = widgets.HBox([self.prepare, self.links])
-        row.add_class("ganfit-row")
+        row = widgets.HBox([self.prepare, self.links]).add_class("ganfit-row")
         super().__init__([row])
 
     def export(self) -> None:
@@ -60,7 +58,7 @@ class ExportPanel(Component):
         try:
             self.links.value = " · ".join(_link(name, content) for name, content in work.result().items())
         except GanfitError as error:
-            self.links.value = f'<span class="ganfit-error">{html.escape(str(error))}</span>'
+            self.links.value = error_line(error)
 
 
 def _content(folder: Path, files: Sequence[str]) -> bytes:

@@ -72,8 +72,7 @@ class GradientExplorer(Component):
         self._line = widgets.HTML()
         self._smooth = self._switch("Blended outlines", "Blend outlines, or leave them jagged", "antialias")
         self._closer = self._switch("Close up", "A piece of the cheek's outline, pixel by pixel", "close_up")
-        pictures = widgets.HBox(self._views)
-        pictures.add_class("ganfit-views")
+        pictures = widgets.HBox(self._views).add_class("ganfit-views")
         self.vertices: VertexGradients | None = None
         below: list[widgets.Widget] = []
         if photo is not None:

@@ -44,8 +44,7 @@ class GroupToggles(Component):
         for name, switch in self.switches.items():
             switch.value = getattr(free, name)
             switch.observe(lambda change, name=name: self._take(name, change["new"]), "value")
-        row = widgets.HBox([widgets.Label("Moves:"), *self.switches.values()])
-        row.add_class("ganfit-row")
+        row = widgets.HBox([widgets.Label("Moves:"), *self.switches.values()]).add_class("ganfit-row")
         super().__init__([row])
 
     def refresh(self) -> None:

@@ -28,6 +28,7 @@ from ganfit_widgets.step_player import StepPlayer
 COLOURED = (0.0, 5.0)  # mm; fixed, so that colours can be compared between steps and between scans
 
 RECENT = 8  # number of last turns that the time left is estimated from
+SIDE = 235  # px, width of a view
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,14 @@ class IcpPlayer(StepPlayer):
     scaled = Bool(False)
 
     def __init__(
-        self,
-        source: Surface,
-        target: Surface,
-        start: Similarity | None = None,
-        *,
-        scaled: bool = False,
-        size: int = 235,
+        self, source: Surface, target: Surface, start: Similarity | None = None, *, scaled: bool = False
     ) -> None:
         self.source, self.target, self.start = source, target, start or Similarity.identity()
         self._centre = target.vertices.mean(0)
         faces = np.concatenate([source.faces, target.faces + len(source.vertices)])
         vertices = self._both(self.start(source.vertices))
-        self.both = MeshView(vertices, torch.from_numpy(faces), size=size)
-        self.mesh = MeshView(vertices[: len(source.vertices)], torch.from_numpy(source.faces), size=size)
+        self.both = MeshView(vertices, torch.from_numpy(faces), size=SIDE)
+        self.mesh = MeshView(vertices[: len(source.vertices)], torch.from_numpy(source.faces), size=SIDE)
         self.mesh.link(self.both)
         self._chart = CurveChart("rms distance, mm")
         planes = widgets.Checkbox(
@@ -81,10 +76,8 @@ class IcpPlayer(StepPlayer):
         for box in (planes, free):
             box.layout.width = "130px"
         self._transform = widgets.HTML()
-        settings = widgets.HBox([planes, free, self._transform])
-        settings.add_class("ganfit-row")
-        views = widgets.HBox([self.both, self.mesh, self._chart])
-        views.add_class("ganfit-views")
+        settings = widgets.HBox([planes, free, self._transform]).add_class("ganfit-row")
+        views = widgets.HBox([self.both, self.mesh, self._chart]).add_class("ganfit-views")
         super().__init__(self._new_steps, [settings, views])
         self.scaled = scaled
         widgets.link((self, "planes"), (planes, "value"))

@@ -16,6 +16,8 @@ from ganfit_widgets.curve_chart import CurveChart
 from ganfit_widgets.picture_view import PictureView
 from ganfit_widgets.step_player import StepPlayer
 
+SIDE = 160  # px, width of a map
+
 
 class InversionPlayer(StepPlayer):
     """Plays min |G(p_t) − I_uv| over p_t for every model given. To use it alone:
@@ -27,16 +29,13 @@ class InversionPlayer(StepPlayer):
     A step is a mapping from the models' names to their InversionSteps. All models must draw maps of the target's size.
     """
 
-    def __init__(
-        self, target: Float[Tensor, "H W 3"], textures: Mapping[str, TextureModel], count: int = 100, *, size: int = 160
-    ) -> None:
+    def __init__(self, target: Float[Tensor, "H W 3"], textures: Mapping[str, TextureModel], count: int = 100) -> None:
         self.target, self.textures, self.count = target, dict(textures), count
-        self._target = PictureView("the map to find", size=size)
+        self._target = PictureView("the map to find", size=SIDE)
         self._target.show(target)
-        self._answers = {name: PictureView(name, size=size) for name in textures}
+        self._answers = {name: PictureView(name, size=SIDE) for name in textures}
         self._chart = CurveChart("mean error of a texel")
-        views = widgets.HBox([self._target, *self._answers.values(), self._chart])
-        views.add_class("ganfit-views")
+        views = widgets.HBox([self._target, *self._answers.values(), self._chart]).add_class("ganfit-views")
         super().__init__(self._new_steps, (views,))
         self.reset()
 

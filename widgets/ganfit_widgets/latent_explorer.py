@@ -111,14 +111,12 @@ class LatentExplorer(Component):
         self.position, self.truncation, self.directions = 0.0, 1.0, (0.0,) * DIRECTIONS
 
     def _buttons(self) -> widgets.HBox:
-        row = widgets.HBox(
+        return widgets.HBox(
             [
                 button("New people", "random", "Draw others from N(0, 1)", self.new_people),
                 button("Reset", "undo", "All sliders back", self.reset),
             ]
-        )
-        row.add_class("ganfit-row")
-        return row
+        ).add_class("ganfit-row")
 
     def _people(self) -> widgets.HBox:
         self._ends = []
@@ -130,18 +128,14 @@ class LatentExplorer(Component):
             ]
             self._ends.append(ends)
             columns.append(widgets.VBox([view, widgets.HBox(ends, layout={"justify_content": "center"})]))
-        row = widgets.HBox(columns)
-        row.add_class("ganfit-row")
-        return row
+        return widgets.HBox(columns).add_class("ganfit-row")
 
     def _views(self) -> widgets.HBox:
         sliders = widgets.VBox([self._walk, self._psi, self._ways], layout={"flex": "1 1 340px", "max_width": "380px"})
         pictures = widgets.VBox(
             [widgets.HBox([self._heads[name], self._maps[name]], layout={"grid_gap": "6px"}) for name in self._models]
         )
-        row = widgets.HBox([pictures, sliders])
-        row.add_class("ganfit-views")
-        return row
+        return widgets.HBox([pictures, sliders]).add_class("ganfit-views")
 
     def _slid(self, name: str, change: dict) -> None:
         self.set_trait(name, change["new"][0])

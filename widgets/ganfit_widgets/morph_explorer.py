@@ -22,7 +22,7 @@ from ganfit_widgets.sliders import Sliders
 from ganfit_widgets.spectrum import Spectrum
 
 LEADING = 10  # number of modes that have a slider
-PANEL = 460  # px, width; mesh and panel fit side by side on a page 1000 px wide
+SIDE, PANEL = 320, 460  # px, widths; mesh and panel fit side by side on a page 1000 px wide
 FURTHEST = 3.0  # mm; the heat map reaches at least this far, so that a small change looks small
 
 
@@ -46,11 +46,9 @@ class MorphExplorer(Component):
     seed = Int(-1)
     heat_map = Bool(False)
 
-    def __init__(
-        self, model: MorphableModel, texture: Float[Tensor, "H W 3"] | None = None, *, size: int = 320
-    ) -> None:
+    def __init__(self, model: MorphableModel) -> None:
         self.model = model
-        self.mesh = MeshView(model.mean, model.faces, None if texture is None else model.uv, texture, size=size)
+        self.mesh = MeshView(model.mean, model.faces, size=SIDE)
         self._identity = _mode_sliders(model.identity_basis)
         self._expression = _mode_sliders(model.expression_basis)
         self._names = [name for name, row in zip(FACIAL_ACTIONS, model.actions, strict=False) if row.any()]
@@ -92,16 +90,14 @@ class MorphExplorer(Component):
 
     def _buttons(self) -> widgets.HBox:
         draw = "Draw every identity coefficient from N(0, 1)"
-        row = widgets.HBox(
+        return widgets.HBox(
             [
                 button("Random person", "random", draw, self.random_person),
                 button("Reset", "undo", "Back to the mean face, its colours and the view from the front", self.reset),
                 self._heat,
                 self._distance,
             ]
-        )
-        row.add_class("ganfit-row")
-        return row
+        ).add_class("ganfit-row")
 
     def _views(self) -> widgets.HBox:
         spectrum = Spectrum({"identity": self.model.identity_basis, "expression": self.model.expression_basis})
@@ -110,9 +106,7 @@ class MorphExplorer(Component):
         panels |= {"Spectrum": spectrum}
         tabs = widgets.Tab(list(panels.values()), titles=list(panels))
         grow(tabs, PANEL)
-        views = widgets.HBox([self.mesh, tabs])
-        views.add_class("ganfit-views")
-        return views
+        return widgets.HBox([self.mesh, tabs]).add_class("ganfit-views")
 
     @validate("identity", "expression")
     def _right_length(self, proposal: dict) -> tuple[float, ...]:

@@ -75,8 +75,7 @@ class SetPlayer(FitStages):
         pairs = [widgets.VBox(pair) for pair in zip(self._given, self._fitted, strict=True)]
         for pair in pairs:
             grow(pair, SIDE)
-        views = widgets.HBox([self.mesh, *pairs, self._chart])
-        views.add_class("ganfit-views")
+        views = widgets.HBox([self.mesh, *pairs, self._chart]).add_class("ganfit-views")
         steps = partial(fit_set, self.photos, model, self.config, self.weights, free=self.free)
         super().__init__(steps, [views, self._settings])
         self.reset()

@@ -39,7 +39,7 @@ class Shows(Protocol):
 
 
 @dataclass(frozen=True)
-class Picture:
+class Frame:
     """The content to show step `index`: the line beside the buttons, and the result of the player's `prepare`."""
 
     index: int
@@ -66,8 +66,8 @@ class Course:
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
     _efforts: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
 
-    def take(self, player: Shows) -> Picture | None:
-        """Takes one step. Returns its picture if it is time for one, else None."""
+    def take(self, player: Shows) -> Frame | None:
+        """Takes one step. Returns its frame if it is time to show one, else None."""
         start = monotonic()
         try:
             self.steps.append(next(self.source))
@@ -79,18 +79,18 @@ class Course:
             self.ended, self.failure = True, error
         if player.looks_back or not (self.ended or monotonic() >= self._next_show):
             return None
-        return self.picture(None, player)
+        return self.frame(None, player)
 
-    def picture(self, index: int | None, player: Shows) -> Picture | None:
-        """The picture of a step, by default of the newest. None if this step is shown already."""
+    def frame(self, index: int | None, player: Shows) -> Frame | None:
+        """The frame of a step, by default of the newest. None if this step is shown already."""
         index = len(self.steps) - 1 if index is None else index
         if index == self.shown:
             return None
         start = monotonic()
-        picture = Picture(index, self.line(index, player), player.prepare(self.steps[: index + 1]))
+        frame = Frame(index, self.line(index, player), player.prepare(self.steps[: index + 1]))
         spent = monotonic() - start
         self._next_show = start + spent + min(max(SHOW_EVERY, SHOW_SHARE * spent), SHOW_WITHIN)
-        return picture
+        return frame
 
     def line(self, index: int, player: Shows) -> str:
         """A step in words; for the newest step with the pace and the time left."""

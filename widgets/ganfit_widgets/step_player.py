@@ -24,7 +24,7 @@ from traitlets import Bool, Float, Int, Tuple, Unicode, observe, validate
 from ganfit_nb.errors import GanfitError
 from ganfit_widgets.component import Component
 from ganfit_widgets.course_bar import CourseBar
-from ganfit_widgets.step_course import Course, Picture
+from ganfit_widgets.step_course import Course, Frame
 from ganfit_widgets.transport import Transport
 
 # All players share one worker, because two fits at once would only compete for the same cores.
@@ -124,7 +124,7 @@ class StepPlayer(Component):
         if self._has_loop():
             self._wake()
         else:
-            self._settle(self._course, LOOKER.submit(self._course.picture, index, self), sought=True)
+            self._settle(self._course, LOOKER.submit(self._course.frame, index, self), sought=True)
 
     def branch(self, name: str = "") -> None:
         """Begins a new course at the shown step, with the present settings. The old course is kept."""
@@ -185,7 +185,7 @@ class StepPlayer(Component):
         goal = None if steps is None else len(course.steps) + steps
         while not course.ended and (goal is None or len(course.steps) < goal):
             self._settle(course, WORKER.submit(course.take, self))
-        self._settle(course, WORKER.submit(course.picture, None, self))
+        self._settle(course, WORKER.submit(course.frame, None, self))
         if course.failure:
             raise course.failure
 
@@ -332,13 +332,13 @@ class StepPlayer(Component):
                 next_step = monotonic() + (1 / self.speed if self.speed else 0.0)
                 work = WORKER.submit(course.take, self)
             elif self._sought is None and course.shown < len(course.steps) - 1:
-                work = WORKER.submit(course.picture, None, self)
+                work = WORKER.submit(course.frame, None, self)
             else:
                 return
             await self._wait(work, loop)
             self._settle(course, work)
 
-    async def _wait(self, work: Future[Picture | None], loop: asyncio.AbstractEventLoop) -> None:
+    async def _wait(self, work: Future[Frame | None], loop: asyncio.AbstractEventLoop) -> None:
         """Waits until a step is done. Steps that the reader seeks are shown during this time."""
         done = asyncio.wrap_future(work, loop=loop)
         while not done.done():
@@ -355,12 +355,12 @@ class StepPlayer(Component):
     async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Shows the step that the reader seeks."""
         course = self._course
-        work = LOOKER.submit(course.picture, self._sought, self)
+        work = LOOKER.submit(course.frame, self._sought, self)
         with suppress(Exception):  # _settle reports it
             await asyncio.wrap_future(work, loop=loop)
         self._settle(course, work, sought=True)
 
-    def _settle(self, course: Course, work: Future[Picture | None], sought: bool = False) -> None:
+    def _settle(self, course: Course, work: Future[Frame | None], sought: bool = False) -> None:
         """Puts the result of a worker into the traits and widgets. Called on the event loop."""
         if course is not self._course:  # the player was restarted, branched or closed in the meantime
             return
@@ -369,11 +369,11 @@ class StepPlayer(Component):
             course.settings = self.settings()
         self.index = len(course.steps) - 1
         try:
-            picture = work.result()
-            if picture and (sought or not self.looks_back):
-                course.shown = picture.index
-                self.draw(picture.content)
-                self.shown, self.transport.status.value = picture.index, picture.line
+            frame = work.result()
+            if frame and (sought or not self.looks_back):
+                course.shown = frame.index
+                self.draw(frame.content)
+                self.shown, self.transport.status.value = frame.index, frame.line
                 self.changed()
         except Exception as error:
             course.ended, course.failure, course.shown, self._sought = True, error, len(course.steps) - 1, None

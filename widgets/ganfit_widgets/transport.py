@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from ganfit_widgets.component import button
+from ganfit_widgets.component import button, error_line
 
 if TYPE_CHECKING:
     from ganfit_widgets.step_player import StepPlayer
@@ -59,8 +58,7 @@ class Transport(widgets.VBox):
         with self.scrubber.hold_trait_notifications():  # it moves with the pictures, not with every step
             self.scrubber.max = max(player.shown if player.playing else player.index, 0) + 1
             self.scrubber.value = max(player.wanted, 0) + 1  # stays at the reader's choice while its picture is made
-        text = html.escape(player.error)
-        self._message.value = f'<span class="ganfit-error">{text}</span>' if text else ""
+        self._message.value = error_line(player.error) if player.error else ""
 
     def _follow_speed(self, change: dict) -> None:
         if change["new"] not in SPEEDS.values():  # a program may set any speed

@@ -32,6 +32,7 @@ TERMS = {
     "landmark": "landmarks (Eq. 11)",
 }
 PATCHES = 24
+SIDE = 250  # px, width of a mesh
 UNIT = "loss/mm"
 
 
@@ -51,15 +52,13 @@ class VertexGradients(StepPlayer):
 
     term = Unicode("pixel")
 
-    def __init__(
-        self, model: FaceModel, parameters: FaceParameters, photo: Photo, *, size: int = 128, mesh_size: int = 250
-    ) -> None:
+    def __init__(self, model: FaceModel, parameters: FaceParameters, photo: Photo, *, size: int = 128) -> None:
         # The gradient takes the weights of the pixels as given, but a measured change would change them, too.
         self.objective = Objective.of([[photo]], model, IdentityNetwork.default(), size=size, occlusion=False)
         self.model, self.parameters = self.objective.model, parameters
         self.patches = Patches.of(self.model, parameters, PATCHES)
         vertices = self.model.vertices(parameters).detach()
-        self._meshes = [MeshView(vertices, model.morphable.faces, size=mesh_size) for _ in range(3)]
+        self._meshes = [MeshView(vertices, model.morphable.faces, size=SIDE) for _ in range(3)]
         for mesh in self._meshes[1:]:
             mesh.link(self._meshes[0])
         choice = widgets.Dropdown(
@@ -70,8 +69,7 @@ class VertexGradients(StepPlayer):
             style={"description_width": "40px"},
         )
         widgets.link((self, "term"), (choice, "value"))
-        views = widgets.HBox(self._meshes)
-        views.add_class("ganfit-views")
+        views = widgets.HBox(self._meshes).add_class("ganfit-views")
         super().__init__(self._measurements, (choice, views))
         self.reset()
 

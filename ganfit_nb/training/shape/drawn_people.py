@@ -73,7 +73,7 @@ def photograph(model: FaceModel, person: FaceParameters, generator: torch.Genera
     def normal() -> float:
         return float(torch.randn((), generator=generator).clamp(-LIMIT, LIMIT))
 
-    view = second_view(person, uniform_seed(generator), 0)
+    view = second_view(person, int(torch.randint(2**31, (), generator=generator)), 0)
     distance = math.exp(uniform(math.log(NEAREST), math.log(FARTHEST)))
     view = view.replace(camera=orbit_camera(YAW_SD * normal(), PITCH_SD * normal(), distance))
     rendering = model.render(view, SIZE)
@@ -81,11 +81,6 @@ def photograph(model: FaceModel, person: FaceParameters, generator: torch.Genera
     image = image * math.exp(EXPOSURE_SD * normal())
     image = gaussian_blur(image.permute(2, 0, 1), uniform(0.0, MAXIMUM_BLUR)).permute(1, 2, 0)
     return _compressed(image.clamp(0, 1), round(uniform(*QUALITY)))
-
-
-def uniform_seed(generator: torch.Generator) -> int:
-    """A random seed."""
-    return int(torch.randint(2**31, (), generator=generator))
 
 
 def _background(generator: torch.Generator) -> Float[Tensor, "H W 3"]:

@@ -8,7 +8,6 @@ the eyeballs, too. Lengths are in mm, +x to the subject's left, +y up, +z out of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from scipy.spatial import cKDTree
 from ganfit_nb.errors import GanfitError
 from ganfit_nb.model_files.ict_facekit import VERTICES, read_ict_facekit, shape_names
 from ganfit_nb.model_files.model_file import BLENDSHAPE_SD
+from ganfit_nb.training.shape.parts import Part
 
 MILLIMETRES = 10.0  # in its unit, the centimetre
 TURN = 0.037  # radians about x; turn and shift bring its mean face into the canonical face mesh's frame
@@ -34,20 +34,7 @@ LEFT_SCLERA, RIGHT_SCLERA = (21_451, 22_221), (23_021, 23_791)  # the irises lie
 
 # Angles in radians of a fully turned eye from straight ahead: to either side, up and down.
 TO_THE_SIDE, UPWARDS, DOWNWARDS = 0.55, 0.4, 0.5
-
-
 NO_AREA = 1e-4  # mm²; smaller triangles are removed, because a few quads have two corners in one place
-
-
-class Part(IntEnum):
-    """The parts of the head; each has its islands in the UV map."""
-
-    SKIN = 0
-    LEFT_EYE = 1
-    RIGHT_EYE = 2
-    MOUTH = 3
-    UPPER_TEETH = 4
-    LOWER_TEETH = 5
 
 
 RANGES = {

@@ -15,7 +15,8 @@ from ganfit_nb.renderer import render
 from ganfit_nb.renderer.camera import orbit_camera
 from ganfit_nb.renderer.lighting import frontal_light
 from ganfit_nb.training.shape.anny_heads import in_front, without_spikes
-from ganfit_nb.training.shape.facekit import EYE_SOCKETS, LEFT_SCLERA, RIGHT_SCLERA, FaceKit, Part
+from ganfit_nb.training.shape.facekit import EYE_SOCKETS, LEFT_SCLERA, RIGHT_SCLERA, FaceKit
+from ganfit_nb.training.shape.parts import Part
 from ganfit_nb.training.shape.subdivision import border_loops, border_smoothing
 
 EYE_SCALE = 0.97  # the eyeballs shrink by this factor, so that the lids close over them

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ganfit_nb.assets import shipped
 from ganfit_nb.face.morphable import MorphableModel, SurfacePoints
+from ganfit_nb.geometry.islands import islands
 from ganfit_nb.photos.landmarks import IBUG_68, MediaPipeDetector
 from ganfit_nb.renderer import render
 from ganfit_nb.renderer.camera import orbit_camera, project
@@ -188,19 +189,8 @@ def _on_the_same_part(
 ) -> SurfacePoints:
     """The nearest surface points: of the irises on the eyeballs, of the others on the skin."""
     faces = model.faces.numpy()
-    iris_vertices = model.dense_landmarks.corners[IRISES:].numpy()
-    eyeball = np.isin(faces, _connected(faces, iris_vertices)).all(1)
+    island = islands(faces, len(vertices))
+    eyeball = np.isin(island, island[model.dense_landmarks.corners[IRISES:].numpy()])[faces[:, 0]]
     skin = ~eyeball & (model.pixel_region > 0).numpy()[faces].all(1)
     on_skin = closest_surface_points(points[:IRISES], vertices, faces[skin])
     return on_skin + closest_surface_points(points[IRISES:], vertices, faces[eyeball])
-
-
-def _connected(faces: Array, seed: Array) -> Array:
-    """All vertices that are connected with the seeds."""
-    reached = np.zeros(int(faces.max()) + 1, bool)
-    reached[seed] = True
-    before = 0
-    while reached.sum() != before:
-        before = reached.sum()
-        reached[faces[reached[faces].any(1)]] = True
-    return np.flatnonzero(reached)

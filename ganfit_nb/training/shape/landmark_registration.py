@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from ganfit_nb.face.morphable import SurfacePoints
 from ganfit_nb.geometry.closest_points import closest_points, plane_weights
-from ganfit_nb.training.shape.anny_heads import Part
+from ganfit_nb.training.shape.parts import Part
 
 IRIS_RADIUS = 5.9  # mm, of the human iris
 STIFFNESS = (300.0, 100.0, 30.0, 10.0, 5.0, 3.0)

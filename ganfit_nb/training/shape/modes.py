@@ -7,8 +7,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray as Array
 
 from ganfit_nb.face.facial_actions import FACIAL_ACTIONS
-from ganfit_nb.training.shape.facekit import FaceKit, Part
+from ganfit_nb.training.shape.facekit import FaceKit
 from ganfit_nb.training.shape.head_mesh import HeadMesh
+from ganfit_nb.training.shape.parts import Part
 from ganfit_nb.training.shape.shape_statistics import Modes, action_coefficients, principal_modes, random_expressions
 
 MEASURED, EXPRESSIONS = 100, 29

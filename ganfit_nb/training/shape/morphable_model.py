@@ -23,8 +23,9 @@ from scipy.spatial import cKDTree
 from ganfit_nb.assets import shipped
 from ganfit_nb.face.morphable import ASSET, MorphableModel, SurfacePoints
 from ganfit_nb.geometry.rigid import rigid_transform
+from ganfit_nb.model_files.adapt import float_tensor
 from ganfit_nb.photos.landmarks import IBUG_68
-from ganfit_nb.training.shape.anny_heads import AnnyHeads, BaseMesh, Part
+from ganfit_nb.training.shape.anny_heads import AnnyHeads, BaseMesh
 from ganfit_nb.training.shape.jaw_contour import jaw_contour
 from ganfit_nb.training.shape.landmark_registration import (
     closest_surface_points,
@@ -32,6 +33,7 @@ from ganfit_nb.training.shape.landmark_registration import (
     iris_points,
     nonrigid_icp,
 )
+from ganfit_nb.training.shape.parts import Part
 from ganfit_nb.training.shape.shape_statistics import (
     Modes,
     action_coefficients,
@@ -69,7 +71,8 @@ def build_morphable_model() -> MorphableModel:
     drawn = random_expressions(actions, EXPRESSION_SAMPLES, np.random.default_rng(1))
     expression = principal_modes(drawn, mesh.mirror, mesh.positions.dot, EXPRESSION_MODES)
     coefficients = action_coefficients(actions, expression, mesh.positions.dot)
-    _report(identity, expression, np.stack([mesh.positions @ shape for shape in held_out - mean]), mesh.face_region)
+    unseen = np.stack([mesh.positions @ shape for shape in held_out - mean])
+    _print_variance(identity, expression, unseen, mesh.face_region)
     return _assemble(mesh, mesh.positions @ mean, identity.basis, expression.basis, coefficients)
 
 
@@ -80,7 +83,7 @@ def _base_region(head: BaseMesh, mesh: TemplateMesh) -> Array:
     return skin & (cKDTree(fine[mesh.face_region]).query(head.vertices)[0] < 2.5)
 
 
-def _report(identity: Modes, expression: Modes, held_out: Float[Array, "n V 3"], region: Array) -> None:
+def _print_variance(identity: Modes, expression: Modes, held_out: Float[Array, "n V 3"], region: Array) -> None:
     flat, basis = held_out.reshape(len(held_out), -1), identity.basis.reshape(IDENTITY_MODES, -1)
     rest = flat - (flat @ basis.T / (basis**2).sum(1)) @ basis
     squared = (rest.reshape(held_out.shape) ** 2).sum(-1)
@@ -153,11 +156,6 @@ def with_dense_landmarks(model: MorphableModel, dense: SurfacePoints) -> Morphab
         contour=torch.from_numpy(lines),
         contour_direction=float_tensor(directions),
     )
-
-
-def float_tensor(values: Array) -> torch.Tensor:
-    """An array in single precision."""
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def main() -> None:

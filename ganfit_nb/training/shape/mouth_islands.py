@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray as Array
 
 from ganfit_nb.face.mouth import HEIGHT, WIDTH
-from ganfit_nb.training.shape.facekit import Part
 from ganfit_nb.training.shape.head_mesh import HeadMesh
+from ganfit_nb.training.shape.parts import Part
 from ganfit_nb.training.skin.uv_layout import _nearest_filled, _rasterize
 
 SIZE = 512  # texels, side of the map that the stored albedo belongs to

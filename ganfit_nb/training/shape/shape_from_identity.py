@@ -100,7 +100,7 @@ def embeddings_of(folder: Path, network: IdentityNetwork) -> Float[Tensor, "r D"
     return torch.stack(found)
 
 
-def report(found: ShapeFromIdentity, people: Sequence[DrawnPerson], model: FaceModel) -> None:
+def print_errors(found: ShapeFromIdentity, people: Sequence[DrawnPerson], model: FaceModel) -> None:
     """Prints the error of the expected shapes, for people who took no part in the regression.
 
     The mean square deviation is 1 when Σ describes this error correctly.
@@ -134,7 +134,7 @@ def main() -> None:
     people = list(tqdm(drawn_people(model, network, range(options.people)), "people", total=options.people))
     held_out = people[: round(HELD_OUT * len(people))]
     found = regressed(people[len(held_out) :], real)
-    report(found, held_out, model)
+    print_errors(found, held_out, model)
     save_tensors(Path(__file__).parents[2] / "assets" / ASSET, asdict(found), METADATA)
 
 

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 from scipy.spatial import cKDTree
 
-from ganfit_nb.training.shape.anny_heads import BaseMesh, Part
+from ganfit_nb.training.shape.anny_heads import BaseMesh
+from ganfit_nb.training.shape.parts import Part
 from ganfit_nb.training.shape.subdivision import Subdivision, border_loops, border_smoothing, loop_subdivision
 from ganfit_nb.training.skin.uv_unwrap import EYE_ANGLE, unwrap_eye, unwrap_mouth_half, unwrap_skin
 
@@ -133,7 +134,7 @@ def _split_charts(
 ) -> TemplateMesh:
     """One vertex per (position, chart): the mouth's interior is cut off at the lips and along the midline."""
     left = vertices[fine.faces].mean(1)[:, 0] > 0
-    chart = np.where(parts == Part.MOUTH, Part.MOUTH + left, parts)  # 3 is the right half of the mouth, 4 the left half
+    chart = np.where(parts == Part.MOUTH, Part.MOUTH + left, parts)  # two charts of the mouth: right half, left half
     pairs, corner = np.unique(np.stack([np.repeat(chart, 3), fine.faces.ravel()], 1), axis=0, return_inverse=True)
     vertex_chart, vertex = pairs.T
     part = np.minimum(vertex_chart, Part.MOUTH)

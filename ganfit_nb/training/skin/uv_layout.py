@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from ganfit_nb.face.morphable import MorphableModel
-from ganfit_nb.geometry.components import components
+from ganfit_nb.geometry.islands import islands
 from ganfit_nb.renderer.compiled import compiled
 
 # The index that each of the 68 iBUG points has in a mirror image.
@@ -147,7 +147,7 @@ class UvLayout:
         chart = np.stack(np.meshgrid((texel - 0.5) * scale[0], texel * scale[1]), axis=-1).astype(np.float32)
         marks = (landmark_uv - np.array([0.5, 0.0])) * scale
         marks = 0.5 * (marks + marks[MIRROR_68] * np.array([-1.0, 1.0]))
-        label = components(faces, len(vertices))
+        label = islands(faces, len(vertices))
         piece = label[faces[index][..., 0]]
         eyes = tuple(_eyeball(vertices, label, piece, side) for side in (-1.0, 1.0))
         mouth = (piece != np.bincount(label).argmax()) & ~eyes[0][1] & ~eyes[1][1]

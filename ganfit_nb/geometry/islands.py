@@ -1,15 +1,15 @@
-"""The connected pieces of a mesh."""
+"""Finds the connected pieces of a triangle mesh."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Int
-from numpy import ndarray
+from numpy import ndarray as Array
 
 
-def components(faces: Int[ndarray, "F 3"], vertices: int) -> Int[ndarray, " V"]:
-    """A label for each vertex: the smallest vertex index in its connected piece."""
-    label = np.arange(vertices)
+def islands(faces: Int[Array, "F 3"], count: int) -> Int[Array, " V"]:
+    """A label for each of the `count` vertices: the smallest vertex index in its connected piece."""
+    label = np.arange(count)
     while True:
         lowest = label[faces].min(axis=1)
         before = label.copy()
