@@ -18,8 +18,8 @@ from ganfit_nb.renderer.sample_uv import sample_uv
 
 __all__ = ["barycentric", "interpolate", "phong", "pix_to_face", "sample_uv", "vertex_normals"]
 
-AT_ONCE, AT_ONCE_ON_GPU = 1_000_000, 50_000_000  # pairs of face and pixel tested at a time: 100 bytes each
-ROOM = 8  # pairs for each pixel of the pictures on a GPU; a head that fills them needs 5
+AT_ONCE, AT_ONCE_ON_GPU = 1_000_000, 60_000_000  # pairs of face and pixel tested at a time: 100 bytes each
+ROOM = 12  # pairs for each pixel of the pictures on a GPU; a head needs 2, one that fills its picture 5 to 8
 EMPTY = torch.iinfo(torch.int64).max
 
 
@@ -46,9 +46,10 @@ def pix_to_face(screen: Float[Tensor, "n V 3"], faces: Int[Tensor, "F 3"], size:
         i, offset, used = repeated(pairs, first, min(first + at_once, tested))
         column, row = left[i] + offset % width[i], top[i] + offset // width[i]
         px, py = (column + 0.5).double(), (row + 0.5).double()
+        used &= _inside(edges, i, px, py)
         depth = (1 / ((plane[i, 0] * px + plane[i, 1] * py) + plane[i, 2])).float()
         key = (depth.view(torch.int32).long() << 32) | (i % len(faces))
-        key = torch.where(used & _inside(edges[i], px[:, None], py[:, None]), key, EMPTY)
+        key = torch.where(used, key, EMPTY)
         pixel = (i // len(faces) * size + row) * size + column
         nearest.scatter_reduce_(0, torch.where(used, pixel, pixels), key, "amin")
     found = torch.where(nearest == EMPTY, -1, nearest & 0xFFFFFFFF)[:-1].view(-1, size, size)
@@ -114,8 +115,14 @@ def _edge_functions(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Te
     return edges, plane, area
 
 
-def _inside(edges: Tensor, px: Tensor, py: Tensor) -> Tensor:
-    """Whether pixel centres (M, 1) lie in their triangles; one on an edge belongs to one face by the top-left rule."""
-    a, b, c = edges.unbind(-1)
-    e = (a * px + b * py) + c
-    return ((e > 0) | ((e == 0) & ((a > 0) | ((a == 0) & (b > 0))))).all(1)
+def _inside(edges: Tensor, i: Tensor, px: Tensor, py: Tensor) -> Tensor:
+    """Whether pixel centres (M,) lie in the faces i; one on an edge belongs to one face by the top-left rule.
+
+    One edge function after the other, because all three at once would be most of the memory of a step.
+    """
+    inside = torch.ones_like(i, dtype=torch.bool)
+    for k in range(3):
+        a, b, c = edges[i, k].unbind(1)
+        e = (a * px + b * py) + c
+        inside &= (e > 0) | ((e == 0) & ((a > 0) | ((a == 0) & (b > 0))))
+    return inside
