@@ -11,7 +11,9 @@ from torch import Tensor
 def gaussian_blur(image: Float[Tensor, "C H W"], sigma: float) -> Float[Tensor, "C H W"]:
     """The image, blurred with a standard deviation of `sigma` pixels. Beyond the image its edge is repeated."""
     reach = max(1, int(3 * sigma + 0.5))
-    kernel = torch.exp(-torch.arange(-reach, reach + 1).to(image).square() / (2 * sigma**2 + 1e-9))
+    kernel = torch.exp(
+        -torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device).square() / (2 * sigma**2 + 1e-9)
+    )
     kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
     channels = F.pad(image[:, None], (reach,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(channels, kernel), kernel.mT)[:, 0]

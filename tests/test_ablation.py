@@ -101,4 +101,4 @@ def test_the_command_draws_a_sheet_and_a_table(tmp_path, monkeypatch, capsys):
         for variant in variants:
             record = json.loads((tmp_path / "fits" / variant.row.photo / variant.row.variant / "fit.json").read_text())
             assert variant.row.identity_similarity == pytest.approx(record["identity_similarity"], abs=0.05)
-            assert -1 < variant.row.turned_similarity < variant.row.identity_similarity
+            assert 0 < abs(variant.row.turned_similarity - variant.row.identity_similarity) < 0.2  # other views

@@ -98,10 +98,10 @@ def test_a_fit_comes_nearer_to_its_photo_than_the_average_person(photo: Photo) -
     assert fitted is not None
     assert stranger is not None
     assert DIFFERENT_PEOPLE < stranger + 0.1 < fitted < SAME_PERSON
-    record = result.record()
+    record = result.record() | {"own_skin": {"side": 8, "seen": 0.5, "sharpness": 1.0, "residual_light": 0.0}}
     assert record["identity_similarity"] == fitted
     assert record["identity_similarity_usual"] == {"same_person": SAME_PERSON, "different_people": DIFFERENT_PEOPLE}
-    page = report(record, model, steps[-1].parameters, Image.new("RGB", (8, 8)))
+    page = report(record, model, steps[-1].parameters, torch.zeros(8, 8, 3), Image.new("RGB", (8, 8)))
     assert f"<td>{fitted:.3g}</td>" in page
     assert f"{fitted:.2f} (photos of one person {SAME_PERSON:.2f}" in result.summary(Path("out"))
 
@@ -111,9 +111,9 @@ def test_a_rendering_without_a_face_has_no_similarity(photo: Photo) -> None:
     looks_past = frontal_camera() + torch.tensor([0.0, 0.0, 0.0, 1000.0, 0.0, 0.0, 0.0])  # its target moves aside
     away = model.mean_parameters().replace(camera=looks_past)
     result = Result(photo, model, FitConfig(), [replace(tiny_step(), parameters=away)])
-    record = result.record()
+    record = result.record() | {"own_skin": {"side": 8, "seen": 0.5, "sharpness": 1.0, "residual_light": 0.0}}
     assert record["identity_similarity"] is None
-    assert "no face was found" in report(record, model, away, Image.new("RGB", (8, 8)))
+    assert "no face was found" in report(record, model, away, torch.zeros(8, 8, 3), Image.new("RGB", (8, 8)))
     assert "no face was found" in result.summary(Path("out"))
 
 

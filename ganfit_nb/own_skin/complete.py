@@ -92,10 +92,10 @@ def _with_finest_octave(
     detail, known = torch.zeros_like(fitted), torch.zeros_like(fitted[..., :1])
     for one in maps:
         weight = one.weight[..., None]
-        fine = (one.colour - _doubled(_halved(one.colour))) * weight
+        fine = _doubled(_halved(one.colour)).neg_().add_(one.colour).mul_(weight)  # in place: such maps are large
         detail, known = torch.where(weight > known, fine, detail), torch.maximum(weight, known)
-    other = detail.flip(1) * (skin[..., None] * (1 - known))
-    return (_doubled(coarse) + detail + other).clamp(0.0, 1.0)
+    other = detail.flip(1).mul_(skin[..., None] * (1 - known))
+    return _doubled(coarse).add_(detail).add_(other).clamp_(0.0, 1.0)
 
 
 def _halved(values: Float[Tensor, "S S C"]) -> Float[Tensor, "s s C"]:

@@ -30,6 +30,7 @@ from ganfit_nb.renderer.lighting import phong
 
 DARK = 0.02  # display value, added before a logarithm: what is darker has noise for its colour
 SAMPLES = 20_000  # texels that the residual light is fitted to
+PART = 50_000  # texels whose light is computed at once, because it takes much memory
 TURNS = 8  # of the reweighted least squares
 ROBUST = 2.0  # deviations beyond two σ count ever less
 MAD = 1.4826  # standard deviations of a normal variable in its median deviation
@@ -78,12 +79,17 @@ def without_lamp(
     parameters: FaceParameters,
 ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 3"]]:
     """A₁, and the shading it was divided by."""
-    black, white = (
-        phong(torch.full_like(colour, value), normals, points, eye(parameters.camera), parameters.light)
-        for value in (0.0, 1.0)
-    )
+    black, white = (_lit(value, points, normals, parameters) for value in (0.0, 1.0))
     shading = (white - black).clamp(min=LEAST_SHADING)
     return (colour - black).clamp(min=0) / shading, shading
+
+
+def _lit(
+    grey: float, points: Float[Tensor, "N 3"], normals: Float[Tensor, "N 3"], parameters: FaceParameters
+) -> Float[Tensor, "N 3"]:
+    """What the lamp makes of a grey albedo."""
+    viewer, parts = eye(parameters.camera), zip(normals.split(PART), points.split(PART), strict=True)
+    return torch.cat([phong(torch.full_like(n, grey), n, x, viewer, parameters.light) for n, x in parts])
 
 
 def sure_of_lamp(
@@ -123,7 +129,8 @@ def residual_light(
         c_grey = _ridge(columns, grey, w * robust, GREY_RIDGE)
         robust = _cauchy((grey - columns @ c_grey)[:, 0], w)
     c_colour = _ridge(columns, target - grey, w * robust, COLOUR_RIDGE)
-    return harmonics(normals) @ (c_grey + c_colour)
+    parts = normals.split(PART)
+    return torch.cat([harmonics(part) @ (c_grey + c_colour) for part in parts])
 
 
 def _ridge(

@@ -123,8 +123,9 @@ def softened(weight: Float[Tensor, "S S"]) -> Float[Tensor, "S S"]:
     """A weight that nowhere exceeds the given one and rises slowly from all that was not seen, single texels too."""
     sigma = SOFT * len(weight)
     reach = round(sigma)
-    hidden = F.max_pool2d(1 - weight[None], 2 * reach + 1, 1, reach)
-    return torch.minimum(weight, gaussian_blur(1 - hidden, sigma)[0])
+    hidden = F.max_pool2d(1 - weight[None], 2 * reach + 1, 2, reach)  # of half the side: it is smooth
+    smooth = F.interpolate(gaussian_blur(1 - hidden, sigma / 2)[None], weight.shape, mode="bilinear")
+    return torch.minimum(weight, smooth[0, 0])
 
 
 def _finest_first(maps: Sequence[SeenMap], footprints: Sequence[Float[Tensor, "S S"]]) -> list[SeenMap]:

@@ -120,9 +120,9 @@ def test_pause_stops_the_counter_and_the_picture_follows_without_a_new_view(rest
     restarted.button("Play").click()
     restarted.wait(lambda: taken(restarted) >= 2)
     restarted.button("Pause").click()
-    restarted.page.wait_for_timeout(1500)  # the step under way
+    restarted.page.wait_for_timeout(4000)  # the step under way
     paused = taken(restarted)
-    restarted.page.wait_for_timeout(1500)
+    restarted.page.wait_for_timeout(4000)
     assert taken(restarted) == paused
     assert restarted.canvas().evaluate("canvas => canvas.kept")  # the view was not built anew for the saved picture
     assert restarted.page.locator(".jp-OutputArea-child:has(> .jp-RenderedImage)").evaluate(

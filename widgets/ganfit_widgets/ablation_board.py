@@ -32,13 +32,13 @@ AT_FIRST = ("full", "no-identity", "no-pixel", "no-landmark", "pca")
 SIDE = 150  # px, width of a picture
 COLUMNS = {
     "variant": 0,
-    "identity distance": 140,
-    "landmarks, % of the eyes": 265,
-    "pixels (Eq. 10)": 415,
-    "similarity, at the end": 540,
+    "identity distance": 120,
+    "landmarks, %": 235,
+    "pixels (Eq. 10)": 330,
+    "similarity at the end": 435,
 }
 DIGITS, BEST = (3, 2, 4, 2), (min, min, min, max)  # of the columns behind the variant
-WIDTH, ROW = 690, 20
+WIDTH, ROW = 570, 20
 
 
 class _Fit:
